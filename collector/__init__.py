@@ -1,0 +1,1 @@
+"""Bytes in, rows stored, questions answered: receivers, pipeline, storage and queries."""

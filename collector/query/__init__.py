@@ -1,0 +1,1 @@
+"""Every question anyone may ask of the store, one function each."""

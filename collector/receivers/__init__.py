@@ -1,0 +1,1 @@
+"""Receivers: a protocol's bytes become batches of columns, or a clear refusal."""

@@ -1,0 +1,1 @@
+"""The store: telemetry in DuckDB period files, control data in SQLite."""
