@@ -32,6 +32,18 @@ class Overloaded(RaywatchError):
         self.retry_after = retry_after
 
 
+class Unauthenticated(RaywatchError):
+    """The sender did not say who it is, or not truthfully: no key, an unknown or a revoked one."""
+
+
+class PermissionDenied(RaywatchError):
+    """The sender is known and may not do this."""
+
+
+class ListenError(RaywatchError):
+    """An address cannot be listened on; the text is the one line a person needs."""
+
+
 class QueryError(RaywatchError):
     """A question that cannot be answered as asked.
 

@@ -35,15 +35,16 @@ class Request:
 class Outcome:
     """What became of one request's items.
 
-    refused: reason (collector.receivers.reasons) -> items. message: an English sentence for the sender,
-    '' when nothing was refused. error: set when the whole request cannot be decoded; then nothing of it
-    is in the batch.
+    refused: reason (collector.receivers.reasons) -> items. sampled_out: items left out on purpose, which
+    is no refusal. message: an English sentence for the sender, '' when nothing was refused. error: set
+    when the whole request cannot be decoded; then nothing of it is in the batch.
     """
 
     accepted: int = 0
     refused: Mapping[str, int] = field(default_factory=dict)
     message: str = ""
     error: Rejected | None = None
+    sampled_out: int = 0
 
     @property
     def rejected(self) -> int:
