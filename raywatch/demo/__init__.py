@@ -1,0 +1,1 @@
+"""The demo shop: real programs with real telemetry, to look at Raywatch with."""
