@@ -1,0 +1,256 @@
+"""OTLP/HTTP: a WSGI callable for /v1/traces, /v1/logs and /v1/metrics, in protobuf and JSON, gzip or not.
+
+It turns a request's bytes into a Request, hands it to `accept`, and answers as it was asked. It knows
+nothing of a server: any threaded WSGI server will do that gives a `wsgi.input` ending with the body.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from collector.accounting import (
+    INCOMPLETE,
+    INTERNAL,
+    UNSUPPORTED_ENCODING,
+    UNSUPPORTED_TYPE,
+    Accounting,
+    Source,
+    sender_name,
+)
+from collector.batch import Signal
+from collector.errors import RaywatchError, Rejected, Unauthenticated
+from collector.quiet import QuietLog
+from collector.receivers import otlp_answers as answers
+from collector.receivers.bodies import CHUNK, Budget, Reservation, gather, inflate, too_large
+from collector.request import Outcome, Request
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+RECEIVER = "otlp_http"
+PROTOBUF = "application/x-protobuf"
+JSON = "application/json"
+HINTS = ("x-aws-log-group", "x-aws-log-stream", "x-aws-metric-namespace")
+PATHS: Mapping[str, Signal] = {"/v1/traces": "traces", "/v1/logs": "logs", "/v1/metrics": "metrics"}
+MAX_BODY = 64 << 20
+
+Authenticate = Callable[[Mapping[str, str]], int]
+"""Lower-case header names and values -> tenant id. Raises Unauthenticated or PermissionDenied."""
+ToProtobuf = Callable[[Signal, bytes], bytes]
+"""OTLP's JSON -> the same request in protobuf. Raises Rejected."""
+
+_log = QuietLog(logging.getLogger(__name__))
+
+
+def open_to_all(_headers: Mapping[str, str]) -> int:
+    """Everyone may write, to the default tenant: for a server that listens on loopback only."""
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """Which pages in a browser may send: exact origins, or '*' for all; nobody by default.
+
+    headers: request headers they may set besides the usual ones of an OTLP sender.
+    """
+
+    origins: frozenset[str] = frozenset()
+    headers: tuple[str, ...] = ()
+
+    def allows(self, origin: str) -> bool:
+        """Whether a page of this origin may send."""
+        return bool(origin) and ("*" in self.origins or origin in self.origins)
+
+    def preflight(self, environ: WSGIEnvironment) -> list[tuple[str, str]]:
+        """Headers of the answer to a preflight request of an allowed origin."""
+        allowed = ("content-type", "content-encoding", "authorization", "x-api-key", *HINTS, *self.headers)
+        headers = [
+            ("Access-Control-Allow-Methods", "POST"),
+            ("Access-Control-Allow-Headers", ", ".join(allowed)),
+            ("Access-Control-Max-Age", "7200"),
+        ]
+        if environ.get("HTTP_ACCESS_CONTROL_REQUEST_PRIVATE_NETWORK") == "true":
+            headers.append(("Access-Control-Allow-Private-Network", "true"))
+        return headers
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """Status, type, body and further headers of an answer."""
+
+    status: HTTPStatus
+    type: str = "text/plain; charset=utf-8"
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class OtlpHttp:
+    """The WSGI callable. One instance serves all ports and threads."""
+
+    def __init__(
+        self,
+        accept: Callable[[Request], Outcome],
+        accounting: Accounting,
+        to_protobuf: ToProtobuf,
+        *,
+        authenticate: Authenticate = open_to_all,
+        cors: Cors | None = None,
+        max_body: int = MAX_BODY,
+        budget: Budget | None = None,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._accept = accept
+        self._accounting = accounting
+        self._to_protobuf = to_protobuf
+        self._authenticate = authenticate
+        self._cors = cors or Cors()
+        self._max_body = max_body
+        self._budget = budget or Budget()
+        self._clock = clock
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one HTTP request (PEP 3333)."""
+        reply = self._reply(environ)
+        headers = [
+            *reply.headers,
+            *self._cors_headers(environ),
+            ("Content-Length", str(len(reply.body))),
+            ("X-Content-Type-Options", "nosniff"),
+        ]
+        if reply.status is not HTTPStatus.NO_CONTENT:
+            headers.append(("Content-Type", reply.type))
+        start_response(f"{reply.status.value} {reply.status.phrase}", headers)
+        return [reply.body]
+
+    def _reply(self, environ: WSGIEnvironment) -> _Reply:
+        path, method = environ.get("PATH_INFO", ""), environ["REQUEST_METHOD"]
+        signal = PATHS.get(path)
+        if signal is None:
+            return _Reply(HTTPStatus.NOT_FOUND, body=b"OTLP is at /v1/traces, /v1/logs and /v1/metrics\n")
+        if method == "OPTIONS" and self._cors.allows(environ.get("HTTP_ORIGIN", "")):
+            return _Reply(HTTPStatus.NO_CONTENT, headers=tuple(self._cors.preflight(environ)))
+        if method != "POST":
+            return _Reply(HTTPStatus.METHOD_NOT_ALLOWED, body=b"use POST\n", headers=(("Allow", "POST"),))
+        return self._export(signal, environ)
+
+    def _export(self, signal: Signal, environ: WSGIEnvironment) -> _Reply:
+        sender = sender_name(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_USER_AGENT", ""))
+        kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+        settled_by_pipeline = False
+        try:
+            headers = _headers(environ)
+            tenant = self._authenticate(headers)
+            _check_type(kind)
+            with Reservation(self._budget) as reservation:
+                payload = self._read(environ, reservation)
+                if kind == JSON:
+                    payload = self._to_protobuf(signal, payload)
+                hints = {name: headers[name] for name in HINTS if name in headers}
+                request = Request(signal, payload, tenant, hints, RECEIVER, sender)
+                settled_by_pipeline = True
+                outcome = self._accept(request)
+        except RaywatchError as error:
+            if not settled_by_pipeline:
+                source = Source(RECEIVER, sender, signal)
+                self._accounting.refused(source, answers.reason_of(error), now_ns=self._clock())
+            return _refusal(error, kind, sender)
+        except Exception as error:
+            _log.error("defect", f"a request from {sender} failed: {error!r}", cause=error)
+            if not settled_by_pipeline:
+                source = Source(RECEIVER, sender, signal)
+                self._accounting.refused(source, INTERNAL, now_ns=self._clock())
+            return _refusal(Rejected(INTERNAL, "a defect in Raywatch; its log has the details"), kind, sender)
+        encode = answers.response_json if kind == JSON else answers.response
+        return _Reply(HTTPStatus.OK, kind, encode(signal, outcome))
+
+    def _read(self, environ: WSGIEnvironment, reservation: Reservation) -> bytes:
+        """The whole body, decompressed. Raises Rejected beyond the limit, as early as it can be known."""
+        chunks = _chunks(environ, self._max_body)
+        match environ.get("HTTP_CONTENT_ENCODING", "").strip().lower():
+            case "" | "identity":
+                return gather(chunks, self._max_body, reservation)
+            case "gzip" | "x-gzip":
+                return gather(inflate(chunks, self._max_body), self._max_body, reservation)
+            case other:
+                message = f"content encoding {other[:40]!r} is not supported; use gzip or none"
+                raise Rejected(UNSUPPORTED_ENCODING, message)
+
+    def _cors_headers(self, environ: WSGIEnvironment) -> list[tuple[str, str]]:
+        if not self._cors.origins:
+            return []
+        origin = environ.get("HTTP_ORIGIN", "")
+        if not self._cors.allows(origin):
+            return [("Vary", "Origin")]
+        return [
+            ("Vary", "Origin"),
+            ("Access-Control-Allow-Origin", origin),
+            ("Access-Control-Expose-Headers", "Retry-After"),
+        ]
+
+
+def _chunks(environ: WSGIEnvironment, limit: int) -> Iterator[bytes]:
+    """The body as it was sent, in pieces; a declared length over the limit is refused before reading.
+
+    Compressed data can be a little larger than what it holds, hence the room above the limit.
+    """
+    most = limit + (limit >> 10) + 1024
+    stream: Any = environ["wsgi.input"]
+    declared = environ.get("CONTENT_LENGTH", "")
+    if declared and not declared.isdecimal():
+        raise Rejected(INCOMPLETE, "the Content-Length is not a number")
+    if not declared and not environ.get("wsgi.input_terminated"):
+        return
+    left = int(declared) if declared else most + 1
+    if declared and left > most:
+        raise too_large(limit)
+    while left > 0:
+        try:
+            chunk: bytes = stream.read(min(left, CHUNK))
+        except OSError as error:
+            raise Rejected(INCOMPLETE, f"the request's body could not be read: {error}") from error
+        if not chunk:
+            if declared:
+                raise Rejected(INCOMPLETE, "the request's body is shorter than its Content-Length")
+            return
+        left -= len(chunk)
+        yield chunk
+    if not declared:
+        raise too_large(limit)
+
+
+def _headers(environ: WSGIEnvironment) -> dict[str, str]:
+    return {
+        name[5:].replace("_", "-").lower(): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_") and isinstance(value, str)
+    }
+
+
+def _unsupported_type(kind: str) -> Rejected:
+    return Rejected(
+        UNSUPPORTED_TYPE, f"content type {kind[:80]!r} is not supported; use {PROTOBUF} or {JSON}"
+    )
+
+
+def _refusal(error: RaywatchError, kind: str, sender: str) -> _Reply:
+    """The answer to a failure, in the request's own encoding, or in JSON when it has none of ours."""
+    reason = answers.reason_of(error)
+    if reason != INTERNAL:
+        _log.warning(reason, f"OTLP/HTTP: refused a request from {sender}: {error}")
+    headers: list[tuple[str, str]] = []
+    if (seconds := answers.retry_seconds(error)) is not None:
+        headers.append(("Retry-After", str(seconds)))
+    if isinstance(error, Unauthenticated):
+        headers.append(("WWW-Authenticate", 'Bearer realm="raywatch"'))
+    if reason == UNSUPPORTED_ENCODING:
+        headers.append(("Accept-Encoding", "gzip"))
+    if kind == PROTOBUF:
+        body = answers.status(error).SerializeToString()
+    else:
+        kind, body = JSON, answers.status_json(error)
+    return _Reply(HTTPStatus(answers.code_of(error).http), kind, body, tuple(headers))
