@@ -17,7 +17,7 @@ Operator = Literal["=", "!=", "<", "<=", ">", ">=", "contains", "beginswith", "e
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What is compared: a keyword of the language, an attribute by its key, a resource attribute by its key."""
+    """What is compared: a keyword of the language, or an attribute (of the resource only) by its key."""
 
     kind: FieldKind
     name: str
@@ -85,7 +85,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class OneSpan:
-    """`span("operation"){…}`: one span of the trace, of any kind, for which the body holds; '' is any name."""
+    """`span("operation"){…}`: the body holds on one span of the trace, of any kind; '' is any name."""
 
     name: str
     body: Node
