@@ -156,7 +156,9 @@ class Control:
     """The control database; safe to use from any thread.
 
     path: a file, or ':memory:' for one that is thrown away. key_hashes: SHA-256 of keys that come from
-    the configuration; they are valid as long as they stand there and cannot be revoked here.
+    the configuration; they are valid as long as they stand there and cannot be revoked here. local_hash:
+    of the token of this user's own commands, valid without making anyone else need a key. required:
+    whether a key is asked for; None: as soon as there is one.
     """
 
     def __init__(
@@ -164,10 +166,14 @@ class Control:
         path: Path | str,
         *,
         key_hashes: Iterable[str] = (),
+        local_hash: str = "",
+        required: bool | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = str(path)
         self._configured = tuple(h.lower() for h in key_hashes)
+        self._local = local_hash
+        self._required = required
         self._clock = clock
         self._lock = threading.RLock()
         self._engine: sa.Engine | None = None
@@ -252,7 +258,11 @@ class Control:
         return changed
 
     def has_keys(self) -> bool:
-        """Whether any key is alive, which is what makes a server ask for one."""
+        """Whether senders and people are asked who they are: by setting, or because a key is alive."""
+        return self.any_key() if self._required is None else self._required
+
+    def any_key(self) -> bool:
+        """Whether any key is alive."""
         return bool(self._configured or self._live_keys())
 
     def verify_key(self, secret: str, now_ns: int) -> ApiKey | None:
@@ -262,6 +272,8 @@ class Control:
         for known, key in self._live_keys():
             if hmac.compare_digest(given, known):
                 found = key
+        if self._local and hmac.compare_digest(given, self._local):
+            found = ApiKey("local", "this user's own commands", 0, 0)
         for known in self._configured:
             if hmac.compare_digest(given, known):
                 found = ApiKey(f"configured-{known[:8]}", "configured", 0, 0)

@@ -90,6 +90,24 @@ def test_keys_of_the_configuration_are_valid_without_a_row() -> None:
     database.close()
 
 
+@pytest.mark.parametrize(
+    ("required", "before", "after"), [(None, False, True), (True, True, True), (False, False, False)]
+)
+def test_whether_a_key_is_asked_for_can_be_set(required: bool | None, before: bool, after: bool) -> None:
+    database = Control(":memory:", required=required, local_hash=hash_secret("local token"))
+    database.start()
+    assert database.has_keys() is before
+    assert not database.any_key()
+    local = database.verify_key("local token", NOW)
+    assert local is not None
+    assert local.tenant == 0
+    assert database.verify_key("", NOW) is None
+    database.create_key("first", NOW)
+    assert database.has_keys() is after
+    assert database.any_key()
+    database.close()
+
+
 def test_a_key_made_by_another_process_is_noticed(tmp_path: Path) -> None:
     clock = [0.0]
     server = Control(tmp_path / "control.sqlite", clock=lambda: clock[0])
