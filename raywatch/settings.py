@@ -194,14 +194,12 @@ class Limits:
         SIZE,
         "Requests of one signal that wait to be committed; beyond it senders are told to retry.",
     )
-    ingest_memory: int = setting(384 * 2**20, SIZE, "Memory that DuckDB may use for writing.")
-    query_memory: int = setting(
-        512 * 2**20, SIZE, "Memory that DuckDB may use for questions; the rest goes to disk."
-    )
+    memory: int = setting(512 * 2**20, SIZE, "Memory that DuckDB may use for everything together.")
+    query_memory: int = setting(192 * 2**20, SIZE, "Of it, what one question may use before it goes to disk.")
     query_time: int = setting(30, DURATION, "Longest time a question may take before it is interrupted.")
-    query_threads: int = setting(2, count(1, 256), "Threads that DuckDB may use.")
+    readers: int = setting(4, count(1, 64), "Questions that are answered at the same time; others wait.")
+    threads: int = setting(2, count(1, 256), "Threads that DuckDB may use.")
     http_threads: int = setting(24, count(2, 512), "Threads that answer HTTP, for each listening port.")
-    open_streams: int = setting(8, count(1, 256), "Pages that may follow live data at the same time.")
 
 
 @dataclass(frozen=True, slots=True)
