@@ -1,1 +1,9 @@
-"""The web front: pages for people."""
+"""The web front: pages for people, the same data as JSON and CSV.
+
+`create_app(Web(...))` gives the WSGI application. It imports alarms and collector, never raywatch.
+"""
+
+from dashboard.app import create_app
+from dashboard.web import Web, WebSettings
+
+__all__ = ["Web", "WebSettings", "create_app"]

@@ -1,0 +1,25 @@
+"""The pages. To add one: a file here, a template, one line in PAGES (see docs/ui.md)."""
+
+from __future__ import annotations
+
+from dashboard.pages import components, more, overview
+from dashboard.pages.page import Page
+
+PAGES: dict[str, Page] = {
+    "overview": overview.PAGE,
+    "more": more.PAGE,
+    "components": components.PAGE,
+}
+
+NAV: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
+    ("", (("overview", "Overview", "/"),)),
+    ("Tracing", (("map", "Service map", "/map"), ("traces", "Traces", "/traces"))),
+    ("Logs", (("logs", "Logs", "/logs"), ("tail", "Live tail", "/tail"))),
+    ("Metrics", (("metrics", "Metrics", "/metrics"),)),
+    ("Configure", (("ingest", "Ingest health", "/ingest"), ("settings", "Settings", "/settings"))),
+)
+"""Groups of (page, title, path). What is not in PAGES is not shown."""
+
+SHORT_NAMES = {"map": "Map", "ingest": "Ingest"}
+TABBAR = ("overview", "map", "traces", "logs", "metrics")
+"""The compact bar of narrow screens; the rest is behind More."""

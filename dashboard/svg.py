@@ -1,0 +1,221 @@
+"""Charts that the server draws: bars, lines, axes and sparklines as SVG geometry for the macros of ui.html.
+
+Pure values in, numbers and path texts out. x is in percent of the plot, y in pixels from its top.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+from dashboard import units
+from dashboard.timerange import SECOND, to_datetime
+
+_STEPS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200,
+          86_400, 172_800, 432_000, 604_800, 1_209_600, 2_592_000)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    at: float
+    text: str
+    base: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rect:
+    cls: str
+    x: float
+    width: float
+    y: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    cls: str
+    d: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A dotted line across the plot: a deployment, an alarm."""
+
+    at: float
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """label: one sentence that says what is to be seen. x_lo, x_hi, x_step: milliseconds, for the brush.
+
+    points: for the reading under the pointer: [x percent, title, [name, text] ...] of each bucket.
+    """
+
+    height: int
+    label: str
+    y: Sequence[Tick]
+    x: Sequence[Tick]
+    rects: Sequence[Rect] = ()
+    lines: Sequence[Line] = ()
+    marks: Sequence[Mark] = ()
+    x_lo: float = 0
+    x_hi: float = 0
+    x_step: float = 0
+    x_scale: str = "linear"
+    points: Sequence[Any] = field(default=())
+
+
+def bars(
+    columns: Sequence[Sequence[float]], classes: Sequence[str], top: float, height: int, gap: float = 0.22
+) -> list[Rect]:
+    """Stacked bars from the bottom. columns[i][k] is drawn in classes[k]; a value that is there is at least 1 px."""
+    rects = []
+    wide = 100 / max(1, len(columns))
+    for i, column in enumerate(columns):
+        y = float(height)
+        for value, cls in zip(column, classes, strict=True):
+            if value <= 0 or top <= 0:
+                continue
+            tall = max(1.0, min(value / top * height, y))
+            y -= tall
+            rects.append(
+                Rect(
+                    cls,
+                    round((i + gap / 2) * wide, 3),
+                    round((1 - gap) * wide, 3),
+                    round(y, 1),
+                    round(tall, 1),
+                )
+            )
+    return rects
+
+
+def line(
+    values: Sequence[float | None],
+    lo: float,
+    hi: float,
+    height: float,
+    *,
+    width: float = 1000,
+    pad: float = 0,
+) -> str:
+    """A path through the middles of equal steps; None is a gap and stays one."""
+    if hi <= lo:
+        return ""
+    step, out, pen = width / max(1, len(values)), [], False
+    for i, value in enumerate(values):
+        if value is None or not math.isfinite(value):
+            pen = False
+            continue
+        y = height - pad - (min(max(value, lo), hi) - lo) / (hi - lo) * (height - 2 * pad)
+        x = (i + 0.5) * step
+        lonely = not pen and (i + 1 == len(values) or values[i + 1] is None)
+        out.append(f"{'L' if pen else 'M'}{x:.1f} {y:.1f}" + (f"h{step * 0.5:.1f}" if lonely else ""))
+        pen = True
+    return " ".join(out)
+
+
+def log_values(values: Sequence[float | None]) -> list[float | None]:
+    return [math.log10(v) if v is not None and v > 0 else None for v in values]
+
+
+def spark_path(values: Sequence[float | None], width: int = 96, height: int = 20) -> str:
+    """From zero, with room above; '' when there is nothing to draw."""
+    known = [v for v in values if v is not None]
+    if not known:
+        return ""
+    return line(values, 0, max(known) * 1.15 + 1e-9, height, width=width, pad=1.5)
+
+
+def nice_top(value: float, ticks: int = 3) -> tuple[float, float]:
+    """The top of a linear axis and its step: 1, 2 or 5 times a power of ten."""
+    if value <= 0:
+        return 1.0, 1.0
+    rough = value / ticks
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(m * power for m in (1, 2, 4, 5, 10) if m * power >= rough * 0.999)
+    return step * math.ceil(value / step * 0.999), step
+
+
+def linear_axis(top: float, step: float, height: int, text: Any = units.number) -> list[Tick]:
+    """Ticks from zero to `top`, at most one at the very top edge."""
+    count = round(top / step)
+    return [
+        Tick(round(height - i * step / top * height, 1), "0" if i == 0 else text(i * step), base=i == 0)
+        for i in range(count + 1)
+    ]
+
+
+def log_axis(lo: float, hi: float, height: int, most: int = 4) -> list[Tick]:
+    """Ticks 1-2-5 between two durations in nanoseconds."""
+    span = math.log10(hi) - math.log10(lo)
+    marks = [
+        m * 10.0**p
+        for p in range(math.floor(math.log10(lo)), math.ceil(math.log10(hi)) + 1)
+        for m in (1, 2, 5)
+    ]
+    inside = [m for m in marks if lo * 0.999 <= m <= hi * 1.001]
+    for keep in ((1, 2, 5), (1, 5), (1,)):
+        chosen = [m for m in inside if round(m / 10 ** math.floor(math.log10(m) + 1e-9)) in keep]
+        if len(chosen) <= most + 1:
+            break
+    while len(chosen) > most + 1:
+        chosen = chosen[::2]
+    return [
+        Tick(round(height - (math.log10(m) - math.log10(lo)) / span * height, 1), units.duration(m))
+        for m in chosen
+    ]
+
+
+def log_range(values: Sequence[Sequence[float | None]]) -> tuple[float, float]:
+    """The least and greatest positive value, widened a little, for a log axis of durations."""
+    known = [v for series in values for v in series if v is not None and v > 0]
+    if not known:
+        return 1e6, 1e9
+    lo, hi = min(known) / 1.4, max(known) * 1.4
+    return (lo, hi) if hi / lo >= 10 else (math.sqrt(lo * hi / 10), math.sqrt(lo * hi * 10))
+
+
+def time_step(length_ns: int, most: int) -> int:
+    """The least round step (seconds as nanoseconds) that makes at most `most` of a range."""
+    for step in _STEPS:
+        if length_ns / (step * SECOND) <= most:
+            return step * SECOND
+    return math.ceil(length_ns / most / (86_400 * SECOND)) * 86_400 * SECOND
+
+
+def time_axis(start_ns: int, end_ns: int, zone: tzinfo, most: int = 7) -> list[Tick]:
+    """Ticks at round local times: `10:12`, at midnight `23 Nov`."""
+    step = time_step(end_ns - start_ns, most)
+    ticks = []
+    for at in _round_times(start_ns, end_ns, step, zone):
+        when = to_datetime(at, zone)
+        midnight = when.hour == when.minute == when.second == 0
+        if midnight:
+            text = f"{when.day} {when:%b}"
+        else:
+            text = f"{when:%H:%M:%S}" if step < 60 * SECOND else f"{when:%H:%M}"
+        ticks.append(Tick(round((at - start_ns) / (end_ns - start_ns) * 100, 2), text))
+    return ticks
+
+
+def _round_times(start_ns: int, end_ns: int, step: int, zone: tzinfo) -> list[int]:
+    """Multiples of `step` since local midnight, right over changes of the zone's offset."""
+    first = to_datetime(start_ns, zone).replace(hour=0, minute=0, second=0)
+    found: list[int] = []
+    day = datetime(first.year, first.month, first.day, tzinfo=zone)
+    days = max(1, step // (86_400 * SECOND))
+    while (midnight := int(day.astimezone(UTC).timestamp()) * SECOND) < end_ns:
+        tomorrow = datetime.combine(day.date() + timedelta(days=days), day.time(), zone)
+        until = min(end_ns, int(tomorrow.astimezone(UTC).timestamp()) * SECOND)
+        at = midnight
+        while at < until:
+            if at >= start_ns:
+                found.append(at)
+            at += step
+        day = tomorrow
+    return found

@@ -1,0 +1,46 @@
+"""What the web front is handed: one frozen value with every part it uses.
+
+Pages get it as `web`. Tests build it with real parts on a temporary directory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from collector.storage.control import Control
+
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """How this installation presents itself.
+
+    name: shown at the foot of the navigation. hosts: names a request's Host header may carry (without port),
+    None for any; a loopback server keeps the default, which stops DNS rebinding.
+    otlp_http, otlp_grpc: where senders of this installation send, for the copy blocks of empty pages.
+    secure_cookies: set where TLS ends in front of the server.
+    """
+
+    name: str = "local"
+    version: str = ""
+    hosts: frozenset[str] | None = LOOPBACK_HOSTS
+    otlp_http: str = "http://localhost:4318"
+    otlp_grpc: str = "http://localhost:4317"
+    secure_cookies: bool = False
+    deadline: float = 10.0
+    """Seconds that one question of a page may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """store, control and accounting are open; create_app neither opens nor closes anything."""
+
+    store: Any
+    control: Control
+    accounting: Any
+    settings: WebSettings = field(default_factory=WebSettings)
+    clock: Callable[[], int] = time.time_ns
