@@ -1,0 +1,1 @@
+"""Measures a Raywatch server with real senders in another process; `raywatch bench`."""
