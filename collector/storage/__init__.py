@@ -1,1 +1,5 @@
-"""The store: telemetry in DuckDB period files, control data in SQLite."""
+"""Telemetry in DuckDB period files, control data in SQLite. Nothing outside this package knows either engine."""
+
+from collector.storage.store import Capabilities, FileInfo, Health, Retention, Store, StoreOptions, open_store
+
+__all__ = ["Capabilities", "FileInfo", "Health", "Retention", "Store", "StoreOptions", "open_store"]

@@ -59,6 +59,6 @@ CREATE TABLE resources_seen (
 );
 
 CREATE TABLE meta (
-    key VARCHAR PRIMARY KEY,                   -- schema_version, signal, created_ns, watermark
+    key VARCHAR NOT NULL,                      -- schema_version, signal, created_ns, watermark, ...
     value VARCHAR NOT NULL
 );

@@ -1,0 +1,223 @@
+"""The Store on DuckDB: one instance, a lane of period files per signal, and the threads that look after them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from collector.batch import SIGNALS, Batch, Signal
+from collector.storage.engine import SCHEMA_VERSION, Connection, connect
+from collector.storage.files import PeriodFile
+from collector.storage.lane import Lane, first_line
+from collector.storage.reads import Readers
+from collector.storage.roller import Roller
+from collector.storage.store import (
+    Capabilities,
+    FileInfo,
+    Health,
+    SignalStats,
+    StoreOptions,
+    StoreStats,
+)
+
+_log = logging.getLogger(__name__)
+
+
+class DuckStore:
+    """See `collector.storage.store.Store`."""
+
+    def __init__(self, directory: Path | None, options: StoreOptions) -> None:
+        self._root = directory
+        self._options = options
+        self._lanes: dict[Signal, Lane] = {}
+        self._rollers: dict[Signal, Roller] = {}
+        self._threads: list[threading.Thread] = []
+        self._stop = threading.Event()
+        self._keeping = threading.Lock()
+        self._con: Connection | None = None
+        self._keeper: Connection | None = None
+        self._readers: Readers | None = None
+
+    # Lifecycle
+
+    def start(self) -> None:
+        """Open the files, start the threads."""
+        directory = None
+        if self._root is not None:
+            directory = self._root / "telemetry"
+            directory.mkdir(parents=True, exist_ok=True)
+        self._con = connect(directory, self._options)
+        self._keeper = self._con.cursor()
+        self._readers = Readers(self._con, self._options.readers, self._options.query_memory)
+        for signal in SIGNALS:
+            lane = Lane(signal, self._con.cursor(), directory, self._options)
+            lane.open()
+            self._lanes[signal] = lane
+            self._rollers[signal] = Roller(lane, self._con.cursor())
+        if self._options.background:
+            for signal in SIGNALS:
+                self._spawn(f"store-roller-{signal}", self._rolling, self._rollers[signal])
+            self._spawn("store-keeper", self._keep)
+
+    def _spawn(self, name: str, target: object, *args: object) -> None:
+        thread = threading.Thread(target=target, args=args, name=name, daemon=True)  # type: ignore[arg-type]
+        thread.start()
+        self._threads.append(thread)
+
+    def close(self) -> None:
+        """Stop, flush, checkpoint, release."""
+        con, self._con = self._con, None
+        if con is None:
+            return
+        self._stop.set()
+        for lane in self._lanes.values():
+            with lane.lock:
+                lane.closing = True
+                lane.lock.notify_all()
+        for thread in self._threads:
+            thread.join()
+        assert self._readers is not None
+        self._readers.close()
+        for signal, roller in self._rollers.items():
+            try:
+                while roller.step(flush=True):
+                    pass
+                roller.step(flush=True)
+                roller.release()
+                if self._root is not None:
+                    for file in self._lanes[signal].files:
+                        if file.state != "sealed":
+                            con.execute(f"CHECKPOINT {file.alias}")
+            except duckdb.Error as error:
+                # Nothing is lost: the rows are committed, roll-ups are derived again at the next start.
+                _log.warning("%s: not flushed at close: %s", signal, first_line(error))
+        con.close()
+
+    # Background
+
+    def _rolling(self, roller: Roller) -> None:
+        lane = roller.lane
+        while not self._stop.is_set():
+            try:
+                more = roller.step()
+            except duckdb.Error as error:
+                _log.warning("%s roll-ups: %s", lane.signal, first_line(error))
+                more = False
+            with lane.lock:
+                if not more and not lane.closing:
+                    lane.lock.wait(self._options.roll_seconds)
+
+    def _keep(self) -> None:
+        since = self._options.monotonic()
+        while not self._stop.wait(0.1):
+            self._checkpoint_drained()
+            if self._options.monotonic() - since >= self._options.maintain_seconds:
+                since = self._options.monotonic()
+                self.maintain(self._options.wall_ns())
+
+    def _checkpoint_drained(self) -> None:
+        for lane in self._lanes.values():
+            while lane.drained:
+                file = lane.drained[0]
+                try:
+                    self._checkpoint(file)
+                except duckdb.Error as error:
+                    _log.warning("checkpoint of %s: %s", file.name, first_line(error))
+                    break
+                with lane.lock:
+                    lane.drained.popleft()
+                    file.rows_in_log = 0
+                    file.state = "idle"
+                    lane.lock.notify_all()
+
+    def _checkpoint(self, file: PeriodFile) -> None:
+        assert self._keeper is not None
+        with self._keeping:
+            self._keeper.execute(f"CHECKPOINT {file.alias}")
+
+    # What is asked of it
+
+    def write(self, batch: Batch) -> int:
+        """Commit a batch."""
+        return self._lanes[batch.signal].write(batch)
+
+    def read(
+        self,
+        signal: Signal,
+        sql: str,
+        params: Mapping[str, object] | None = None,
+        *,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        deadline: float = 10.0,
+    ) -> pa.Table:
+        """Answer one of our own SELECTs."""
+        assert self._readers is not None
+        with self._lanes[signal].choose(start_ns, end_ns) as choice:
+            return self._readers.read(choice, sql, params, deadline)
+
+    def query_sql(self, sql: str, *, max_rows: int = 10_000, deadline: float = 10.0) -> pa.Table:
+        """Answer one read-only statement."""
+        raise NotImplementedError
+
+    def settle(self, *, remote: bool = False) -> None:
+        """Bring the roll-ups up to date."""
+        for roller in self._rollers.values():
+            while roller.step(remote=remote):
+                pass
+            while roller.step(remote=remote):
+                pass
+
+    def maintain(self, now_ns: int) -> list[str]:
+        """Seal and delete."""
+        return []
+
+    def files(self) -> list[FileInfo]:
+        """The period files, oldest first."""
+        infos = []
+        for lane in self._lanes.values():
+            with lane.lock:
+                infos += [file.info() for file in lane.files]
+        return sorted(infos, key=lambda info: info.created_ns)
+
+    def stats(self) -> StoreStats:
+        """Figures for the ingest page."""
+        assert self._con is not None
+        used = self._con.cursor().execute("SELECT sum(memory_usage_bytes) FROM duckdb_memory()").fetchall()
+        return StoreStats(
+            files=tuple(self.files()),
+            signals=tuple(self._signal_stats(signal) for signal in SIGNALS),
+            memory_bytes=int(used[0][0]),
+            readers=self._options.readers,
+        )
+
+    def _signal_stats(self, signal: Signal) -> SignalStats:
+        lane = self._lanes[signal]
+        with lane.lock:
+            oldest = lane.commits[0].at if lane.commits else None
+            return SignalStats(
+                signal=signal,
+                commits=lane.committed["commits"],
+                rows=lane.committed["rows"],
+                commit_seconds=tuple(lane.durations),
+                failed_commits=lane.committed["failed"],
+                seq=lane.seq,
+                rolled_seq=lane.rolled,
+                lag_rows=lane.lag_rows(),
+                lag_seconds=0.0 if oldest is None else max(0.0, self._options.monotonic() - oldest),
+                waiting_spans=self._rollers[signal].waiting_rows(),
+            )
+
+    def health(self) -> Health:
+        """Whether commits succeed."""
+        problems = [lane.problem for lane in self._lanes.values() if lane.problem]
+        return Health(ready=not problems and self._con is not None, problem="; ".join(problems))
+
+    def capabilities(self) -> Capabilities:
+        """The engine."""
+        return Capabilities("duckdb", duckdb.__version__, self._root is not None, SCHEMA_VERSION)

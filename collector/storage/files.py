@@ -1,0 +1,188 @@
+"""Period files: their names, creating and attaching them, their meta table, which of them a read needs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from collector.batch import ITEM_TABLES, NAME_KEYS, SCHEMAS, Signal
+from collector.storage.engine import SCHEMA_VERSION, Connection, ddl, quote
+from collector.storage.store import MINUTE_NS, FileInfo
+
+_NAME = re.compile(r"^(traces|logs|metrics)-(\d+)\.duckdb$")
+
+TIME_COLUMN: dict[Signal, str] = {"traces": "start_ns", "logs": "time_ns", "metrics": "time_ns"}
+
+NO_TIME = (2**63 - 1, -(2**63))
+"""Least and greatest time of a file without rows."""
+
+
+@dataclass(slots=True)
+class PeriodFile:
+    """A period file that is attached. Changed only under the store's lock.
+
+    rows_in_log: those since the last checkpoint. least_ns, greatest_ns: of the rows and the roll-ups in it. last_seq: its newest commit.
+    readers: reads that use it now. known: per name table the ids that stand in it.
+    """
+
+    signal: Signal
+    created_ns: int
+    path: Path | None
+    state: str = "idle"
+    rows: int = 0
+    rows_in_log: int = 0
+    least_ns: int = NO_TIME[0]
+    greatest_ns: int = NO_TIME[1]
+    last_seq: int = 0
+    readers: int = 0
+    known: dict[str, set[int]] = field(default_factory=dict)
+
+    @property
+    def alias(self) -> str:
+        """The name under which it is attached."""
+        return f"{self.signal}_{self.created_ns}"
+
+    @property
+    def name(self) -> str:
+        """File name."""
+        return f"{self.signal}-{self.created_ns}.duckdb"
+
+    def wal_bytes(self) -> int:
+        """Size of the write-ahead log."""
+        return _size(self.path.with_name(self.path.name + ".wal")) if self.path else 0
+
+    def bytes(self) -> int:
+        """Size on disk, write-ahead log included."""
+        return _size(self.path) + self.wal_bytes() if self.path else 0
+
+    def meets(self, start_ns: int | None, end_ns: int | None) -> bool:
+        """Whether rows of [start_ns, end_ns) may be in it; roll-ups stand at the start of their minute."""
+        if self.least_ns > self.greatest_ns:
+            return False
+        if end_ns is not None and self.least_ns // MINUTE_NS * MINUTE_NS >= end_ns:
+            return False
+        return start_ns is None or self.greatest_ns >= start_ns // MINUTE_NS * MINUTE_NS
+
+    def widen(self, least_ns: int, greatest_ns: int) -> None:
+        """Take further times in."""
+        self.least_ns = min(self.least_ns, least_ns)
+        self.greatest_ns = max(self.greatest_ns, greatest_ns)
+
+    def info(self) -> FileInfo:
+        """What others may know of it."""
+        empty = self.least_ns > self.greatest_ns
+        return FileInfo(
+            signal=self.signal,
+            name=self.name,
+            state=self.state,
+            created_ns=self.created_ns,
+            bytes=self.bytes(),
+            wal_bytes=self.wal_bytes(),
+            rows=self.rows,
+            least_ns=0 if empty else self.least_ns,
+            greatest_ns=0 if empty else self.greatest_ns,
+        )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def found(directory: Path) -> list[tuple[Signal, int, Path]]:
+    """The period files of a directory, oldest first."""
+    matches = ((_NAME.match(path.name), path) for path in directory.iterdir())
+    return sorted(
+        ((match[1], int(match[2]), path) for match, path in matches if match),  # type: ignore[misc]
+        key=lambda item: item[1],
+    )
+
+
+def create(con: Connection, signal: Signal, created_ns: int, seq: int, directory: Path | None) -> PeriodFile:
+    """A new, empty period file, attached. seq: the last commit before it."""
+    file = PeriodFile(signal, created_ns, None, last_seq=seq)
+    if directory is not None:
+        file.path = directory / file.name
+    attach(con, file)
+    con.execute(f"USE {file.alias}")
+    try:
+        con.execute("BEGIN")
+        con.execute(ddl(signal))
+        con.execute(
+            "INSERT INTO meta VALUES ('schema_version', $version), ('signal', $signal), "
+            "('created_ns', $created), ('first_seq', $seq)",
+            {
+                "version": str(SCHEMA_VERSION), "signal": signal,
+                "created": str(created_ns), "seq": str(seq),
+            },
+        )  # fmt: skip
+        con.execute("COMMIT")
+        # Without this a crash would leave a file whose tables are only in the log.
+        con.execute(f"CHECKPOINT {file.alias}")
+    finally:
+        con.execute("USE memory")
+    file.known = {name: set() for name in NAME_KEYS if name in SCHEMAS[signal]}
+    return file
+
+
+def attach(con: Connection, file: PeriodFile) -> None:
+    """Attach; a log left by a crash is replayed."""
+    con.execute(f"ATTACH {quote(str(file.path or ':memory:'))} AS {file.alias}")
+
+
+def detach(con: Connection, file: PeriodFile) -> None:
+    """Let go of it."""
+    con.execute(f"DETACH {file.alias}")
+
+
+def load(con: Connection, file: PeriodFile) -> dict[str, str]:
+    """Take the figures of an attached file from its rows, or from its meta table when it is sealed."""
+    meta = read_meta(con, file)
+    if meta.get("state") == "sealed":
+        file.state = "sealed"
+        file.rows, file.last_seq = int(meta["rows"]), int(meta["last_seq"])
+        file.least_ns, file.greatest_ns = int(meta["least_ns"]), int(meta["greatest_ns"])
+        return meta
+    file.last_seq = int(meta.get("first_seq", 0))
+    for table in ITEM_TABLES[file.signal]:
+        column = TIME_COLUMN[file.signal]
+        rows, least, greatest, seq = con.execute(
+            f"SELECT count(*), min({column}), max({column}), max(seq) FROM {file.alias}.{table}"
+        ).fetchall()[0]
+        if rows:
+            file.rows += rows
+            file.widen(least, greatest)
+            file.last_seq = max(file.last_seq, seq)
+    if "least_ns" in meta:
+        file.widen(int(meta["least_ns"]), int(meta["greatest_ns"]))
+    file.known = {
+        name: set(con.execute(f"SELECT {key} FROM {file.alias}.{name}").fetchnumpy()[key].tolist())
+        for name, key in NAME_KEYS.items()
+        if name in SCHEMAS[file.signal]
+    }
+    return meta
+
+
+def commits(con: Connection, file: PeriodFile, after: int, until: int | None = None) -> list[tuple[int, int]]:
+    """The commits above `after` whose rows are in the file, with their number of rows."""
+    tables = " UNION ALL ".join(f"SELECT seq FROM {file.alias}.{table}" for table in ITEM_TABLES[file.signal])
+    return con.execute(
+        f"SELECT seq, count(*) FROM ({tables}) WHERE seq > $after AND seq <= $until GROUP BY seq ORDER BY seq",
+        {"after": after, "until": 2**63 if until is None else until},
+    ).fetchall()
+
+
+def read_meta(con: Connection, file: PeriodFile) -> dict[str, str]:
+    """The file's meta table."""
+    return dict(con.execute(f"SELECT key, value FROM {file.alias}.meta").fetchall())
+
+
+def write_meta(con: Connection, file: PeriodFile, values: dict[str, int | str]) -> None:
+    """Set keys of the meta table, inside the caller's transaction."""
+    con.execute(f"DELETE FROM {file.alias}.meta WHERE list_contains($keys, key)", {"keys": list(values)})
+    con.executemany(
+        f"INSERT INTO {file.alias}.meta VALUES (?, ?)", [[key, str(value)] for key, value in values.items()]
+    )

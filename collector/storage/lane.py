@@ -1,0 +1,234 @@
+"""One signal's period files: which is hot, which commits the roll-ups have still to follow, who reads what.
+
+Two locks: `_writing` is held for a whole commit, `lock` only to look at or change fields.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from collector.batch import Batch, Signal
+from collector.errors import Overloaded
+from collector.storage import files, writer
+from collector.storage.engine import Connection
+from collector.storage.files import PeriodFile
+from collector.storage.reads import Choice
+from collector.storage.store import StoreOptions
+
+_KEPT_DURATIONS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit that the roll-ups have not followed yet. at: monotonic seconds.
+
+    last: no commit, but the end of the file's turn; it can be checkpointed when the roll-ups have come so far.
+    """
+
+    seq: int
+    rows: int
+    file: PeriodFile
+    at: float
+    last: bool = False
+
+
+class Lane:
+    """The files of one signal."""
+
+    def __init__(
+        self, signal: Signal, con: Connection, directory: Path | None, options: StoreOptions
+    ) -> None:
+        self.signal = signal
+        self.options = options
+        self.lock = threading.Condition()
+        self.files: list[PeriodFile] = []
+        self.seq = 0
+        self.rolled = 0
+        self.flushed = 0
+        self.judged = 0
+        self.given_up = 0
+        self.commits: deque[Commit] = deque()
+        self.drained: deque[PeriodFile] = deque()
+        self.closing = False
+        self.problem = ""
+        self.durations: deque[float] = deque(maxlen=_KEPT_DURATIONS)
+        self.committed = Counter[str]()
+        self._con = con
+        self._directory = directory
+        self._writing = threading.Lock()
+        self._reading = Counter[int]()
+        self.hot: PeriodFile
+
+    def open(self) -> None:
+        """Attach what is there, find the commits that the roll-ups do not cover, choose a hot file."""
+        marks: dict[str, str] = {}
+        for signal, created_ns, path in files.found(self._directory) if self._directory else []:
+            if signal != self.signal:
+                continue
+            file = PeriodFile(signal, created_ns, path)
+            files.attach(self._con, file)
+            meta = files.load(self._con, file)
+            self.files.append(file)
+            self.seq = max(self.seq, file.last_seq)
+            if int(meta.get("watermark", 0)) >= int(marks.get("watermark", 0)):
+                marks = meta
+        self.rolled = self.flushed = int(marks.get("watermark", 0))
+        self.judged = int(marks.get("judged", 0))
+        self.given_up = int(marks.get("given_up", 0))
+        self.seq = max(self.seq, self.flushed)
+        unsealed = [file for file in self.files if file.state != "sealed"]
+        self._recover(unsealed)
+        self.hot = unsealed[-1] if unsealed else self._create()
+        for file in unsealed[:-1]:
+            file.state = "draining"
+            self.commits.append(Commit(self.seq, 0, file, 0.0, last=True))
+        self.hot.state = "hot"
+
+    def _recover(self, unsealed: list[PeriodFile]) -> None:
+        found = [
+            Commit(seq, rows, file, 0.0)
+            for file in unsealed
+            for seq, rows in files.commits(self._con, file, self.flushed)
+        ]
+        self.commits.extend(sorted(found, key=lambda commit: commit.seq))
+
+    def _create(self) -> PeriodFile:
+        created_ns = self.options.wall_ns()
+        while any(file.created_ns == created_ns for file in self.files):
+            created_ns += 1
+        file = files.create(self._con, self.signal, created_ns, self.seq, self._directory)
+        with self.lock:
+            self.files.append(file)
+        return file
+
+    # Writing
+
+    def write(self, batch: Batch) -> int:
+        """Commit a batch to the hot file."""
+        with self._writing:
+            self._admit()
+            file = self.hot
+            seq = self.seq + 1
+            began = time.perf_counter()
+            try:
+                least, greatest = writer.times(self.signal, batch.tables)
+                named = writer.insert(self._con, file, batch, seq)
+            except duckdb.Error as error:
+                self.problem = f"commits to {file.name} fail: {first_line(error)}"
+                self.committed["failed"] += 1
+                raise Overloaded(self.problem, retry_after=2.0) from error
+            self.durations.append(time.perf_counter() - began)
+            self._committed(batch, file, seq, named, (least, greatest))
+            self._rotate_when_full()
+            return seq
+
+    def _admit(self) -> None:
+        if self.closing:
+            raise Overloaded("the store is closing")
+        lag = self.options.lag_rows
+        with self.lock:
+            if not self.lock.wait_for(lambda: self.lag_rows() < lag or self.closing, timeout=10.0):
+                raise Overloaded("roll-ups are too far behind", retry_after=2.0)
+
+    def _committed(
+        self, batch: Batch, file: PeriodFile, seq: int, named: dict[str, set[int]], times: tuple[int, int]
+    ) -> None:
+        rows = batch.items
+        with self.lock:
+            self.problem = ""
+            self.seq = file.last_seq = seq
+            file.rows += rows
+            file.rows_in_log += rows
+            file.widen(*times)
+            for name, ids in named.items():
+                file.known[name] |= ids
+            self.commits.append(Commit(seq, rows, file, self.options.monotonic()))
+            self.committed["commits"] += 1
+            self.committed["rows"] += rows
+            self.lock.notify_all()
+
+    def empty_commit(self) -> Commit:
+        """A commit number for what happens without rows: calls given up waiting for."""
+        with self._writing, self.lock:
+            self.seq += 1
+            commit = Commit(self.seq, 0, self.hot, self.options.monotonic())
+            self.commits.append(commit)
+            return commit
+
+    def lag_rows(self) -> int:
+        """Rows that the roll-ups have not followed yet."""
+        return sum(commit.rows for commit in self.commits)
+
+    def _rotate_when_full(self) -> None:
+        if self._fullness() >= 1:
+            self._rotate(hard=self._fullness() >= 2)
+
+    def _fullness(self) -> float:
+        return max(
+            self.hot.rows_in_log / self.options.hot_rows, self.hot.wal_bytes() / self.options.hot_bytes
+        )
+
+    def rotate(self) -> None:
+        """Turn to another file now."""
+        with self._writing:
+            self._rotate(hard=True)
+
+    def _rotate(self, *, hard: bool) -> None:
+        """Turn to the other hot file, or to a new one; unless hard, only when that needs no waiting."""
+        with self.lock:
+            busy = [file for file in self.files if file.state in ("draining", "checkpointing")]
+            if busy and not hard:
+                return
+            if busy:
+                self.lock.wait_for(lambda: len(self._busy()) == 0 or self.closing, timeout=10.0)
+            idle = [file for file in self.files if file.state == "idle"]
+        following = idle[0] if idle else self._create()
+        with self.lock:
+            self.hot.state = "draining"
+            following.state = "hot"
+            self.commits.append(Commit(self.seq, 0, self.hot, self.options.monotonic(), last=True))
+            self.hot = following
+            self.lock.notify_all()
+
+    def _busy(self) -> list[PeriodFile]:
+        return [file for file in self.files if file.state in ("draining", "checkpointing")]
+
+    # Reading
+
+    @contextmanager
+    def choose(self, start_ns: int | None, end_ns: int | None) -> Iterator[Choice]:
+        """The files for a read; none of them is deleted before it ends."""
+        with self.lock:
+            chosen = tuple(file for file in self.files if file.meets(start_ns, end_ns))
+            flushed = self.flushed
+            self._reading[flushed] += 1
+            for file in chosen:
+                file.readers += 1
+        try:
+            yield Choice(self.signal, chosen, flushed)
+        finally:
+            with self.lock:
+                self._reading[flushed] -= 1
+                if not self._reading[flushed]:
+                    del self._reading[flushed]
+                for file in chosen:
+                    file.readers -= 1
+                self.lock.notify_all()
+
+    def oldest_read(self) -> int:
+        """Up to this commit nobody needs the live roll-ups any more."""
+        with self.lock:
+            return min(self._reading, default=self.flushed)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text."""
+    return str(error).partition("\n")[0]

@@ -1,0 +1,281 @@
+"""Derives the roll-ups of one signal from its committed rows, in the order of the commits.
+
+A pass aggregates some commits into the live database. A flush writes the merged result and how far it goes into
+the file that the rows are in, in one transaction, so that a crash loses nothing that is not derived again.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from collector.batch import Signal
+from collector.storage import files
+from collector.storage.engine import Connection, live, sections
+from collector.storage.files import PeriodFile
+from collector.storage.lane import Commit, Lane
+from collector.storage.reads import ROLLUPS
+
+_PASS_ROWS = 200_000
+_PARAMETER = re.compile(r"\$([a-z_]+)")
+_RANGES: dict[str, tuple[str, str]] = {
+    "trace_index": ("first_ns", "last_ns"),
+    "red": ("minute_ns", "minute_ns"),
+    "edges": ("minute_ns", "minute_ns"),
+    "log_streams": ("first_ns", "last_ns"),
+    "log_counts": ("minute_ns", "minute_ns"),
+    "series_seen": ("first_ns", "last_ns"),
+}
+
+# In this order: the later ones of metrics read the first.
+_ORDER: dict[Signal, tuple[str, ...]] = {
+    signal: tuple(sorted(tables, key=lambda table: table in ("attribute_keys", "resources_seen")))
+    for signal, tables in ROLLUPS.items()
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A commit whose spans still wait for the other half of their call."""
+
+    seq: int
+    rows: int
+    at: float
+
+
+class Roller:
+    """One signal's roll-ups. Every method may be called from any thread; they take turns."""
+
+    def __init__(self, lane: Lane, con: Connection) -> None:
+        self.lane = lane
+        self._con = con
+        self._turn = threading.Lock()
+        self._used: str | None = None
+        self._file: PeriodFile | None = None
+        self._rows = 0
+        self._flushed_at = lane.options.monotonic()
+        self._cleaned = 0
+        self._waiting: deque[_Waiting] | None = None
+        self._live = live(lane.signal)
+
+    def step(self, *, flush: bool = False, remote: bool = False) -> bool:
+        """Follow some commits; flush when it is time or when told to. Is there more to do at once?"""
+        with self._turn:
+            self._recover()
+            commits = self._next()
+            if commits:
+                self._follow(commits, remote=remote)
+            elif self._judgeable(remote=remote) > self.lane.judged:
+                self.lane.empty_commit()
+                return True
+            elif flush or self._due():
+                self._flush()
+            self._clean()
+            return bool(self.lane.commits)
+
+    def _next(self) -> list[Commit]:
+        """The next commits that lie in one file, not too many rows; a turn's end alone."""
+        chosen: list[Commit] = []
+        rows = 0
+        with self.lane.lock:
+            for commit in self.lane.commits:
+                if chosen and (commit.last or commit.file is not chosen[0].file):
+                    break
+                chosen.append(commit)
+                rows += commit.rows
+                if commit.last or rows >= _PASS_ROWS:
+                    break
+        return chosen
+
+    def _follow(self, commits: Sequence[Commit], *, remote: bool) -> None:
+        first, until = commits[0], commits[-1].seq
+        if first.file is not self._file or first.last:
+            self._flush()
+            self._file = first.file
+        if first.last:
+            first.file.state = "checkpointing"
+            self.lane.drained.append(first.file)
+        else:
+            self._roll(first.file, until, commits, remote=remote)
+        with self.lane.lock:
+            for _ in commits:
+                self.lane.commits.popleft()
+            self.lane.rolled = max(self.lane.rolled, until)
+            self.lane.lock.notify_all()
+        if self._due():
+            self._flush()
+
+    def _roll(self, file: PeriodFile, until: int, commits: Sequence[Commit], *, remote: bool) -> None:
+        lane = self.lane
+        values = {"after": lane.rolled, "until": until, "judged": lane.judged}
+        self._use(file)
+        with self._transaction():
+            if lane.signal == "traces":
+                self._run("edges", "wait", values)
+            for table in _ORDER[lane.signal]:
+                self._run(table, self._section(table, "roll"), values)
+            if lane.signal == "traces":
+                self._edges(commits, values, remote=remote)
+        self._rows += sum(commit.rows for commit in commits)
+
+    def _edges(self, commits: Sequence[Commit], values: dict[str, int], *, remote: bool) -> None:
+        lane = self.lane
+        assert self._waiting is not None
+        self._waiting.extend(_Waiting(c.seq, c.rows, c.at) for c in commits if c.rows)
+        values["judge"] = self._judgeable(remote=remote)
+        values["given_up"] = self._expired()
+        values["judge"] = max(values["judge"], values["given_up"], lane.judged)
+        for section in ("pair", "count", "correct"):
+            self._run("edges", section, values)
+        if values["judge"] > lane.judged:
+            self._run("edges", "judge", values)
+            lane.judged = values["judge"]
+        if values["given_up"] > lane.given_up:
+            self._run("edges", "give up", values)
+            lane.given_up = values["given_up"]
+
+    def _judgeable(self, *, remote: bool) -> int:
+        """Up to this commit a call without a callee counts as one to a remote peer."""
+        waiting = self._waiting or ()
+        until = self.lane.options.monotonic() - self.lane.options.patience_seconds
+        judged = self.lane.judged
+        for commit in waiting:
+            if commit.seq > judged and (remote or commit.at <= until):
+                judged = commit.seq
+        return judged
+
+    def _expired(self) -> int:
+        """Up to this commit nothing is waited for any more. Gives up in bigger steps: each costs a rewrite."""
+        assert self._waiting is not None
+        options = self.lane.options
+        given_up = self.lane.given_up
+        until = options.monotonic() - options.pending_seconds
+        rows = sum(commit.rows for commit in self._waiting)
+        late = sum(commit.rows for commit in self._waiting if commit.at <= until)
+        if rows <= options.pending_rows and late * 4 < rows:
+            return given_up
+        keep = options.pending_rows * 3 // 4
+        while self._waiting and (rows > keep or self._waiting[0].at <= until):
+            gone = self._waiting.popleft()
+            rows -= gone.rows
+            given_up = gone.seq
+        return given_up
+
+    def _due(self) -> bool:
+        options = self.lane.options
+        if self.lane.rolled == self.lane.flushed:
+            return False
+        late = options.monotonic() - self._flushed_at >= options.flush_seconds
+        return late or self._rows >= options.flush_rows
+
+    def _flush(self) -> None:
+        """Write the roll-ups since the last flush into their file."""
+        lane, file = self.lane, self._file
+        if file is None or lane.rolled == lane.flushed:
+            return
+        values = {"after": lane.flushed, "until": lane.rolled}
+        self._use(file)
+        least, greatest = self._range(values)
+        with self._transaction():
+            for table in ROLLUPS[lane.signal]:
+                self._run(table, "flush", values)
+            files.write_meta(
+                self._con,
+                file,
+                {
+                    "watermark": lane.rolled,
+                    "judged": lane.judged,
+                    "given_up": lane.given_up,
+                    "least_ns": min(file.least_ns, least),
+                    "greatest_ns": max(file.greatest_ns, greatest),
+                },
+            )
+        with lane.lock:
+            lane.flushed = lane.rolled
+            file.widen(least, greatest)
+        self._rows = 0
+        self._flushed_at = lane.options.monotonic()
+
+    def _range(self, values: dict[str, int]) -> tuple[int, int]:
+        least, greatest = files.NO_TIME
+        for table in ROLLUPS[self.lane.signal]:
+            if table not in _RANGES:
+                continue
+            first, last = _RANGES[table]
+            found = self._con.execute(
+                f"SELECT min({first}), max({last}) FROM {self._live}.{table} WHERE seq > $after",
+                {"after": values["after"]},
+            ).fetchall()[0]
+            if found[0] is not None:
+                least, greatest = min(least, found[0]), max(greatest, found[1])
+        return least, greatest
+
+    def _clean(self) -> None:
+        """Drop the live rows that have reached the disk and that no read needs."""
+        until = self.lane.oldest_read()
+        if until <= self._cleaned:
+            return
+        for table in ROLLUPS[self.lane.signal]:
+            self._con.execute(f"DELETE FROM {self._live}.{table} WHERE seq <= {until}")
+        # Deleted rows of an in-memory database are freed by a checkpoint only.
+        self._con.execute(f"CHECKPOINT {self._live}")
+        self._cleaned = until
+
+    def _recover(self) -> None:
+        """After a start: fill the tables of spans that wait, from the rows."""
+        if self._waiting is not None:
+            return
+        lane = self.lane
+        waiting: list[_Waiting] = []
+        if lane.signal == "traces":
+            self._run("edges", "tables", {})
+            now = lane.options.monotonic()
+            for file in list(lane.files):
+                found = files.commits(self._con, file, lane.given_up, lane.flushed)
+                if found:
+                    self._use(file)
+                    self._run("edges", "wait", {"after": lane.given_up, "until": lane.flushed})
+                    waiting.extend(_Waiting(seq, rows, now) for seq, rows in found)
+        self._waiting = deque(sorted(waiting, key=lambda commit: commit.seq))
+
+    def waiting_rows(self) -> int:
+        """Spans that wait for the other half of their call."""
+        return sum(commit.rows for commit in tuple(self._waiting or ()))
+
+    def _section(self, table: str, name: str) -> str:
+        shared = f"{name} {self.lane.signal}"
+        return shared if shared in sections(f"rollups/{table}.sql") else name
+
+    def _run(self, table: str, section: str, values: dict[str, int]) -> None:
+        text = sections(f"rollups/{table}.sql")[section].replace("live_{signal}", self._live)
+        for statement in text.split(";\n"):
+            if statement.strip():
+                names = set(_PARAMETER.findall(statement))
+                self._con.execute(statement, {name: values[name] for name in names})
+
+    def _use(self, file: PeriodFile) -> None:
+        self._con.execute(f"USE {file.alias}")
+
+    def release(self) -> None:
+        """Let go of the file that was used last, so that it can be detached."""
+        with self._turn:
+            self._con.execute("USE memory")
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._con)
+
+
+class _Transaction:
+    """BEGIN, then COMMIT, or ROLLBACK on any error."""
+
+    def __init__(self, con: Connection) -> None:
+        self._con = con
+
+    def __enter__(self) -> None:
+        self._con.execute("BEGIN")
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._con.execute("COMMIT" if kind is None else "ROLLBACK")
