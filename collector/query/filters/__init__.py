@@ -2,7 +2,7 @@
 
     tree = parse('gateway AND level in (ERROR, WARN) AND order = 84217', LOGS)
     places = find_places(store, "logs", keys_of(tree, LOG_ROWS), start_ns=…, end_ns=…)  # where the keys are
-    predicate = compile_rows(tree, LOG_ROWS, places)      # .sql for the marked place of a query, .params to bind
+    predicate = compile_rows(tree, LOG_ROWS, places)   # .sql for the marked place, .params to bind
 
 Errors are QueryError with line, column, end, message and suggestion.
 """

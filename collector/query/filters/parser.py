@@ -1,7 +1,8 @@
 """Text of a filter expression -> tree.
 
 The grammar is that of X-Ray's filter expressions, with any attribute as a field, `in (…)`, `exists`,
-`span(…)`, and bare strings for text search. Juxtaposition is AND, AND binds tighter than OR, words are case-insensitive.
+`span(…)`, and bare strings for text search. Juxtaposition is AND, AND binds tighter than OR, words are
+case-insensitive.
 Raises QueryError with the place, and with what would be right where something is near.
 """
 

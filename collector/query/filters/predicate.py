@@ -252,8 +252,8 @@ class Attributes:
         if len(places) <= _FEW:
             shapes = self.bind([place.shape for place in places], "UBIGINT[]")
             positions = self.bind([place.position for place in places], "INTEGER[]")
-            position = f"{positions}[list_position({shapes}, {self.shape})]"
-            return f"coalesce({condition(f'{parts}[{position}]')}, false)"
+            index = f"{positions}[list_position({shapes}, {self.shape})]"
+            return f"coalesce({condition(f'{parts}[{index}]')}, false)"
         found = []
         for position in sorted({place.position for place in places}):
             here = [place for place in places if place.position == position]
