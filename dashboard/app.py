@@ -16,7 +16,7 @@ from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
 from collector.errors import DeadlineExceeded, QueryError, RaywatchError
-from dashboard import api, assets, icons, security, svg, timerange, timing, units
+from dashboard import api, assets, charts, icons, security, svg, timerange, timing, units
 from dashboard.answers import Answer, csv_response, file_name, json_response, to_json
 from dashboard.colours import Colours
 from dashboard.context import Context, read_context
@@ -233,7 +233,7 @@ def _register_template_tools(app: Flask, web: Web) -> None:
     }  # fmt: skip
     app.jinja_env.filters.update(filters)
     app.jinja_env.globals.update(
-        static_url=assets.static_url, plotly_url=assets.plotly_url, colour=colours.css, icons=icons.ICONS,
+        static_url=assets.static_url, plotly_url=assets.plotly_url, plotly_style_ids=assets.plotly_style_ids, plotly_templates=charts.templates, colour=colours.css, icons=icons.ICONS,
         shapes=icons.SHAPES, glyphs=icons.GLYPH, presets=timerange.PRESETS,
         spark_path=svg.spark_path, preset_name=_preset_name, when_text=_when_text, foot_text=lambda: "",
         nav=_navigation(), tabbar=[(k, SHORT_NAMES.get(k, t), p) for k, t, p in _flat() if k in TABBAR],

@@ -7,6 +7,7 @@ names. plotly.min.js comes from the installed package; it is packed once, when f
 from __future__ import annotations
 
 import gzip
+import re
 from functools import cache
 from hashlib import blake2b
 from importlib import resources
@@ -41,6 +42,16 @@ def _plotly() -> tuple[bytes, str]:
 @cache
 def _plotly_packed() -> bytes:
     return gzip.compress(_plotly()[0], 6, mtime=0)
+
+
+@cache
+def plotly_style_ids() -> tuple[str, ...]:
+    """Ids of the style elements that Plotly would add unless the page has an element of that id.
+
+    The policy refuses inline styles; static/plotly.css holds what is needed of them.
+    """
+    found = re.findall(rb'getElementById\("([0-9a-f]{32,})"\)', _plotly()[0])
+    return tuple(sorted({name.decode() for name in found}))
 
 
 def plotly_url() -> str:

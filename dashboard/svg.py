@@ -150,24 +150,26 @@ def linear_axis(top: float, step: float, height: int, text: Any = units.number) 
     ]
 
 
-def log_axis(lo: float, hi: float, height: int, most: int = 4) -> list[Tick]:
-    """Ticks 1-2-5 between two durations in nanoseconds."""
-    span = math.log10(hi) - math.log10(lo)
-    marks = [
-        m * 10.0**p
-        for p in range(math.floor(math.log10(lo)), math.ceil(math.log10(hi)) + 1)
-        for m in (1, 2, 5)
-    ]
-    inside = [m for m in marks if lo * 0.999 <= m <= hi * 1.001]
+def log_ticks(lo: float, hi: float, most: int = 4) -> list[tuple[float, str]]:
+    """Durations 1-2-5 between two of them, as (nanoseconds, text)."""
+    powers = range(math.floor(math.log10(lo)), math.ceil(math.log10(hi)) + 1)
+    inside = [(m * 10.0**p, m) for p in powers for m in (1, 2, 5) if lo * 0.999 <= m * 10.0**p <= hi * 1.001]
+    chosen = [value for value, _ in inside]
     for keep in ((1, 2, 5), (1, 5), (1,)):
-        chosen = [m for m in inside if round(m / 10 ** math.floor(math.log10(m) + 1e-9)) in keep]
+        chosen = [value for value, first in inside if first in keep]
         if len(chosen) <= most + 1:
             break
     while len(chosen) > most + 1:
         chosen = chosen[::2]
+    return [(value, units.duration(value)) for value in chosen]
+
+
+def log_axis(lo: float, hi: float, height: int, most: int = 4) -> list[Tick]:
+    """Ticks 1-2-5 between two durations in nanoseconds."""
+    span = math.log10(hi) - math.log10(lo)
     return [
-        Tick(round(height - (math.log10(m) - math.log10(lo)) / span * height, 1), units.duration(m))
-        for m in chosen
+        Tick(round(height - (math.log10(value) - math.log10(lo)) / span * height, 1), text)
+        for value, text in log_ticks(lo, hi, most)
     ]
 
 

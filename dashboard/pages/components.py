@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+from dashboard import charts, svg, units
 from dashboard.answers import Answer, Table
 from dashboard.context import Context
 from dashboard.pages.page import Page
@@ -11,16 +14,47 @@ STATES = (("ok", "OK"), ("error", "Error 4xx"), ("throttle", "Throttle 429"), ("
           ("nodata", "Insufficient data"))  # fmt: skip
 
 
-def show(_web: Web, _ctx: Context) -> Answer:
+NAMES = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "<b>bold</b> %{y} $x^2$")
+
+
+def show(_web: Web, ctx: Context) -> Answer:
+    times = [ctx.start_ns + i * ctx.range.length_ns // 40 for i in range(40)]
+    waves = [
+        charts.line(
+            times,
+            [2 + n + math.sin(i / (3 + n)) for i in range(40)],
+            name,
+            f"@svc-{n + 1}",
+            ctx.zone,
+            "req/s",
+        )
+        for n, name in enumerate(NAMES)
+    ]
     rows = [{"name": f"service-{n}", "requests": 10.0 * n, "p95_ns": 1_700_000 * n**3} for n in range(1, 13)]
     return Answer(
         template="components.html",
         title="Components and states",
         data={"states": [{"kind": kind, "label": label} for kind, label in STATES], "services": rows},
+        extra={"waves": charts.time_figure(waves, ctx.start_ns, ctx.end_ns, ctx.zone), "bars": _bars(ctx)},
         tables={
             "services": Table(("service", "requests"), lambda: ((r["name"], r["requests"]) for r in rows))
         },
     )
+
+
+def _bars(ctx: Context) -> svg.Chart:
+    columns = [(200.0 + 10 * math.sin(i / 9), 2.0, 9.0 if i > 30 else 0.2) for i in range(60)]
+    step = ctx.range.length_ns // 60
+    return svg.Chart(
+        height=130,
+        label="Requests per second; faults rise in the second half",
+        y=svg.linear_axis(240, 80, 130),
+        x=svg.time_axis(ctx.start_ns, ctx.end_ns, ctx.zone),
+        rects=svg.bars(columns, ("f-base", "f-error", "f-fault"), 260, 130),
+        x_lo=ctx.start_ns / 1e6, x_hi=ctx.end_ns / 1e6, x_step=step / 1e6,
+        points=[[units.clock(ctx.start_ns + i * step, ctx.zone), ["OK", f"{c[0]:.0f}/s"], ["Fault", f"{c[2]:.1f}/s"]]
+                for i, c in enumerate(columns)],
+    )  # fmt: skip
 
 
 PAGE = Page(routes={"/components": show})
