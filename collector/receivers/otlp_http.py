@@ -231,10 +231,10 @@ def _headers(environ: WSGIEnvironment) -> dict[str, str]:
     }
 
 
-def _unsupported_type(kind: str) -> Rejected:
-    return Rejected(
-        UNSUPPORTED_TYPE, f"content type {kind[:80]!r} is not supported; use {PROTOBUF} or {JSON}"
-    )
+def _check_type(kind: str) -> None:
+    if kind not in {PROTOBUF, JSON}:
+        message = f"content type {kind[:80]!r} is not supported; use {PROTOBUF} or {JSON}"
+        raise Rejected(UNSUPPORTED_TYPE, message)
 
 
 def _refusal(error: RaywatchError, kind: str, sender: str) -> _Reply:
