@@ -1,0 +1,1 @@
+"""Measures a host and follows its log files; speaks only OTLP."""
