@@ -37,7 +37,8 @@ class Outcome:
 
     refused: reason (collector.receivers.reasons) -> items. sampled_out: items left out on purpose, which
     is no refusal. message: an English sentence for the sender, '' when nothing was refused. error: set
-    when the whole request cannot be decoded; then nothing of it is in the batch.
+    when the whole request cannot be decoded; then nothing of it is in the batch. warnings: reason -> how
+    often something was put right in what was accepted.
     """
 
     accepted: int = 0
@@ -45,6 +46,7 @@ class Outcome:
     message: str = ""
     error: Rejected | None = None
     sampled_out: int = 0
+    warnings: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rejected(self) -> int:

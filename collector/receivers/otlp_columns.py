@@ -1,13 +1,13 @@
 """Small operations on the nested Arrow columns of decoded requests: children, ids, row keys.
 
-Every array may be a slice (offset not 0), empty, or without buffers; callers never look at buffers themselves.
+Every array may be a slice (offset not 0), empty, or without buffers; callers never look at buffers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.attributes import digest
-from collector.receivers.reasons import REASONS
+from collector.receivers.reasons import MAX_VALUE_BYTES, REASONS, TEXT_TOO_LONG, TIME_OUT_OF_RANGE
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Ids: TypeAlias = npt.NDArray[np.uint64]
@@ -64,11 +64,11 @@ def too_long(array: pa.Array, limit: int) -> Mask | None:
     return over if over.any() else None
 
 
-def numbers(array: pa.Array) -> npt.NDArray[np.generic]:
+def numbers(array: pa.Array) -> npt.NDArray[Any]:
     """A column of numbers without nulls; the caller must not write to it."""
     if array.null_count:
-        array = array.fill_null(0)
-    values: npt.NDArray[np.generic] = array.to_numpy(zero_copy_only=False)
+        array = array.fill_null(pa.scalar(0).cast(array.type))
+    values: npt.NDArray[Any] = array.to_numpy(zero_copy_only=False)
     return values
 
 
@@ -84,7 +84,7 @@ def times(array: pa.Array, problems: Codes | None = None) -> Ints:
     """Unsigned nanoseconds as int64; those that do not fit are marked in `problems`."""
     values = numbers(array).astype(np.uint64, copy=False)
     if problems is not None and len(values) and values.max() >= _SIGN:
-        mark(problems, values >= _SIGN, "time_out_of_range")
+        mark(problems, values >= _SIGN, TIME_OUT_OF_RANGE)
     return values.view(np.int64)
 
 
@@ -142,8 +142,8 @@ class Distinct:
         return self.ids[self.index] if len(self.index) else np.zeros(0, np.uint64)
 
 
-def distinct(fixed: Sequence[npt.NDArray[np.generic]], texts: Sequence[pa.Array]) -> Distinct:
-    """Find the distinct rows and hash them; numbers as they are, texts and byte strings with their lengths."""
+def distinct(fixed: Sequence[npt.NDArray[Any]], texts: Sequence[pa.Array]) -> Distinct:
+    """Find the distinct rows and hash them: numbers as they are, texts and bytes with their lengths."""
     keys = pc.dictionary_encode(row_keys(fixed, texts))
     index: Ints = keys.indices.to_numpy().astype(np.int64)
     first = np.flatnonzero(np.diff(np.maximum.accumulate(index), prepend=-1) > 0)
@@ -151,7 +151,7 @@ def distinct(fixed: Sequence[npt.NDArray[np.generic]], texts: Sequence[pa.Array]
     return Distinct(index, first, ids)
 
 
-def row_keys(fixed: Sequence[npt.NDArray[np.generic]], texts: Sequence[pa.Array]) -> pa.BinaryArray:
+def row_keys(fixed: Sequence[npt.NDArray[Any]], texts: Sequence[pa.Array]) -> pa.BinaryArray:
     """A byte string per row that is the same for rows of the same values and for no others."""
     rows = len(texts[0])
     little = [column.astype(column.dtype.newbyteorder("<"), copy=False) for column in fixed]
@@ -181,3 +181,18 @@ def list_bytes(lists: pa.ListArray) -> pa.BinaryArray:
 
 def _binary(array: pa.Array) -> pa.Array:
     return array if pa.types.is_binary(array.type) else array.cast(pa.binary())
+
+
+def mark_too_long(problems: Codes, *texts: pa.Array) -> None:
+    """Mark the rows with a text over the limit."""
+    for text in texts:
+        if (over := too_long(text, MAX_VALUE_BYTES)) is not None:
+            mark(problems, over, TEXT_TOO_LONG)
+
+
+def mark_parents(problems: Codes, parents: Ints, wrong: Codes) -> None:
+    """Give the items the problems of what belongs to them, the first one of each."""
+    places = np.flatnonzero(wrong)
+    if len(places):
+        rows, first = np.unique(parents[places], return_index=True)
+        problems[rows] = np.where(problems[rows] == 0, wrong[places[first]], problems[rows])

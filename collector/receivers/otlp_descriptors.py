@@ -79,6 +79,13 @@ def raw(signal: Signal) -> type[Message]:
 
 
 @cache
+def text_fields(message: str) -> tuple[str, ...]:
+    """The names of the fields that are texts, as OTLP has them, of the message with this full name."""
+    descriptor = _pool(_NESTED).FindMessageTypeByName(message)
+    return tuple(field.name for field in descriptor.fields if field.type == _String)
+
+
+@cache
 def nested(name: str) -> Callable[[bytes], Message]:
     """The parser of ArrayValue or KeyValueList with every text as bytes, to any depth that upb allows."""
     pool = _pool(frozenset(), texts_as_bytes=True)
