@@ -50,19 +50,22 @@ class Limits:
 
 
 class Pipeline:
-    """Takes requests of all signals from any number of threads. Construct, `start`, `accept`…, `close`."""
+    """Takes requests of all signals from any number of threads. Construct, `start`, `accept`…, `close`.
+
+    new_decoder: called once per signal, as a decoder belongs to one thread.
+    """
 
     def __init__(
         self,
         store: Writer,
-        decode: Decoder,
+        new_decoder: Callable[[], Decoder],
         accounting: Accounting,
         *,
         limits: Limits | None = None,
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._lanes = {
-            signal: _Lane(signal, store, decode, accounting, limits=limits or Limits(), clock=clock)
+            signal: _Lane(signal, store, new_decoder(), accounting, limits=limits or Limits(), clock=clock)
             for signal in SIGNALS
         }
 

@@ -33,7 +33,9 @@ from collector.quiet import printable
 from collector.request import Outcome
 
 MAX_MESSAGE = 2_000
-"""Characters of any text in an answer; it keeps every answer far below 4 MiB and inside header limits."""
+"""Characters of the text beside a partial success; it keeps every answer far below 4 MiB."""
+MAX_ERROR = 500
+"""Characters of an error's text; gRPC sends it in headers, three times, and clients take 16 KiB of those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ _REJECTED: dict[Signal, str] = {
 
 
 def _text(error: RaywatchError) -> str:
-    return printable(str(error), MAX_MESSAGE)
+    return printable(str(error), MAX_ERROR)
 
 
 def _any(detail: Message) -> any_pb2.Any:
