@@ -36,7 +36,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A filter that cannot be read. column, end: 1-based, 0 without a place. fix: a link with the suggestion put in."""
+    """A filter that cannot be read. column, end: 1-based, 0 when unknown. fix: a link with it put right."""
 
     message: str
     line: int = 0
@@ -76,7 +76,7 @@ class Answer:
 
 
 def to_json(data: object) -> bytes:
-    """Dataclasses, mappings, sequences and numbers as JSON; anything else is a defect and raises TypeError."""
+    """Dataclasses, mappings, sequences and numbers as JSON; anything else is a defect, a TypeError."""
     return orjson.dumps(data, default=_plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
 
 

@@ -34,7 +34,7 @@ LEVEL_COLOURS = {
 
 _TOKEN = re.compile(r"--([\w-]+):\s*light-dark\((#\w{6}),\s*(#\w{6})\)")
 _FONT = 'Inter, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif'
-_CONTROL = {code: " " for code in range(32)}
+_CONTROL = dict.fromkeys(range(32), " ")
 
 
 def plain(text: str, most: int = 200) -> str:
@@ -128,13 +128,14 @@ def time_figure(
 def line(
     times_ns: Sequence[int],
     values: Sequence[float | None],
+    *,
     name: str,
     colour: str,
     zone: tzinfo,
     unit: str = "",
     **more: Any,
 ) -> Figure:
-    """A line, 1.5 px, without markers; a gap stays a gap. colour: `@token` or a colour; unit after each value."""
+    """A line, 1.5 px, without markers; a gap stays a gap. colour: `@token`; unit: after each value."""
     return {
         "type": "scatter",
         "mode": "lines",
@@ -169,6 +170,7 @@ def stacked_bars(
 def outcome_scatter(
     times_ns: Sequence[int],
     values: Sequence[float],
+    *,
     outcome: str,
     links: Sequence[str],
     texts: Sequence[str],

@@ -13,7 +13,7 @@ REMEMBERED = 20_000
 
 
 class Colours:
-    """`css(name)` is the class list of a swatch: `k4`, in later dozens `k4 dz1` (notch) or `k4 dz2` (hole)."""
+    """`css(name)`: the class list of a swatch, `k4`, in later dozens `k4 dz1` (notch) or `k4 dz2` (hole)."""
 
     def __init__(self, control: Control, clock: Callable[[], int]) -> None:
         self._control = control

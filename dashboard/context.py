@@ -1,4 +1,4 @@
-"""What a request asks for, the same on every page: range, zone, filter, sort, selection; and URLs that keep it.
+"""What a request asks for, on every page: range, zone, filter, sort, selection; and URLs that keep it.
 
 A Context is a value. Pages read it and build their links with `url`; nothing about a view lives elsewhere.
 """
@@ -27,6 +27,7 @@ from dashboard.timerange import (
 KEPT = ("from", "to", "tz")
 """Parameters that go along when a link leads to another page."""
 
+DASH = "\N{EN DASH}"
 Value = str | int | float | Iterable[str] | None
 
 
@@ -78,7 +79,7 @@ class Context:
         return value if abs(value) < float("inf") else None
 
     def url(self, path: str | None = None, **changes: Value) -> str:
-        """A link. Without `path` to this page with the changed parameters, with it to another page in the same range.
+        """A link: without `path` to this page with changes, with it to another page in the same range.
 
         None removes a parameter, a list repeats it; write `from_` for `from`.
         """
@@ -89,7 +90,8 @@ class Context:
         if ("from", DEFAULT_FROM) in pairs and ("to", DEFAULT_TO) in pairs:
             pairs = [p for p in pairs if p[0] not in ("from", "to")]
         pairs = [p for p in pairs if p != ("to", DEFAULT_TO)]
-        return f"{quote(target, safe='/:@+~')}{'?' + urlencode(pairs, quote_via=quote, safe='/:,') if pairs else ''}"
+        query = f"?{urlencode(pairs, quote_via=quote, safe='/:,')}" if pairs else ""
+        return quote(target, safe="/:@+~") + query
 
     def range_url(self, range_: Range, path: str | None = None, **changes: Value) -> str:
         return self.url(path, from_=range_.start.text, to=range_.end.text, **changes)
@@ -130,15 +132,15 @@ class Context:
 
     @property
     def range_text(self) -> str:
-        """`09:42 – 10:42`, with days when it is not all of today."""
+        """`09:42 - 10:42`, with days when it is not all of today."""
         first, last = to_datetime(self.start_ns, self.zone), to_datetime(self.end_ns, self.zone)
         today = to_datetime(self.now_ns, self.zone).date()
         clock = "%H:%M:%S" if self.range.length_ns < 300_000_000_000 else "%H:%M"
         if first.date() == last.date() == today:
-            return f"{first:{clock}} – {last:{clock}}"
+            return f"{first:{clock}} {DASH} {last:{clock}}"
         if first.date() == last.date():
-            return f"{first.day} {first:%b} {first:{clock}} – {last:{clock}}"
-        return f"{first.day} {first:%b} {first:{clock}} – {last.day} {last:%b} {last:{clock}}"
+            return f"{first.day} {first:%b} {first:{clock}} {DASH} {last:{clock}}"
+        return f"{first.day} {first:%b} {first:{clock}} {DASH} {last.day} {last:%b} {last:{clock}}"
 
     @property
     def short_length(self) -> str:

@@ -1,6 +1,6 @@
 """Facets: values with counts that edit the page's one filter expression, as links.
 
-Ticking a value adds `field in (…)` or `field = value` at the end of the expression; nothing filters invisibly.
+Ticking a value puts `field in (…)` or `field = value` into the expression; nothing filters invisibly.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"?|\(|\)|\{|\}|,|[!<>]=|[=<>!]|[^\s"(){},=
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """One value. kind: '' text, 'service' a swatch, 'ok' 'error' 'throttle' 'fault' a shape. only: a link to it alone."""
+    """One value. kind: '' text, 'service' a swatch, else the shape of an outcome. only: a link to
+    it alone.
+    """
 
     label: str
     count: int | None

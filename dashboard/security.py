@@ -20,12 +20,10 @@ SESSION_COOKIE = "raywatch_session"
 VISITOR_COOKIE = "raywatch_visitor"
 SECOND = 1_000_000_000
 
-CSP = "; ".join(
-    (
-        "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "font-src 'self'",
-        "connect-src 'self'", "manifest-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
-    )
-)  # fmt: skip
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 HEADERS = {
     "Content-Security-Policy": CSP,
     "X-Content-Type-Options": "nosniff",
@@ -38,7 +36,7 @@ HEADERS = {
 
 
 def host_allowed(web: Web, host: str) -> bool:
-    """Whether a Host header names this installation. A page of a rebound DNS name carries its own name here."""
+    """Whether a Host header names this installation; a page of a rebound DNS name carries its own name."""
     if web.settings.hosts is None:
         return True
     name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
@@ -75,6 +73,12 @@ def set_session(web: Web, response: Response, token: str) -> None:
         SESSION_COOKIE, token, max_age=SESSION_TTL_NS // SECOND, httponly=True, samesite="Lax",
         secure=web.settings.secure_cookies, path="/",
     )  # fmt: skip
+
+
+def set_visitor(web: Web, response: Response, secret: str) -> None:
+    response.set_cookie(
+        VISITOR_COOKIE, secret, httponly=True, samesite="Lax", secure=web.settings.secure_cookies, path="/"
+    )
 
 
 def visitor(request: Request) -> tuple[str, bool]:

@@ -14,8 +14,10 @@ from typing import Any
 from dashboard import units
 from dashboard.timerange import SECOND, to_datetime
 
-_STEPS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200,
-          86_400, 172_800, 432_000, 604_800, 1_209_600, 2_592_000)  # fmt: skip
+_STEPS = (
+    1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200,
+    86_400, 172_800, 432_000, 604_800, 1_209_600, 2_592_000,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Chart:
 def bars(
     columns: Sequence[Sequence[float]], classes: Sequence[str], top: float, height: int, gap: float = 0.22
 ) -> list[Rect]:
-    """Stacked bars from the bottom. columns[i][k] is drawn in classes[k]; a value that is there is at least 1 px."""
+    """Stacked bars from the bottom. columns[i][k] is drawn in classes[k], 1 px high at least."""
     rects = []
     wide = 100 / max(1, len(columns))
     for i, column in enumerate(columns):

@@ -1,4 +1,4 @@
-"""Time as people write it: `-90m`, `yesterday 14:00`, `10:12`, ISO 8601, epoch numbers, and ranges of two of them.
+"""Time as people write it (`-90m`, `yesterday 14:00`, `10:12`, ISO 8601, epoch numbers) and ranges of two.
 
 Pure: the present and the zone are parameters, results are integer nanoseconds. A relative text stays
 relative, so a link that says "the last hour" always means the last hour.
@@ -21,7 +21,8 @@ LAST_NS = 9_223_372_036 * SECOND
 _STEP = re.compile(r"(\d+)\s*(ms|[smhdw])[a-z]*\s*")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?$")
 _ISO = re.compile(
-    r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ]+(\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?))?\s*(Z|UTC|[+-]\d{2}:?\d{2})?$",
+    r"(\d{4})-(\d{1,2})-(\d{1,2})"
+    r"(?:[T ]+(\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?))?\s*(Z|UTC|[+-]\d{2}:?\d{2})?$",
     re.IGNORECASE,
 )
 _DAY_MONTH = re.compile(r"(\d{1,2})\.?\s+([a-z]{3})[a-z]*\.?(?:\s+(\d{4}))?(?:,?\s+(\S+))?$")

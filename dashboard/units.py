@@ -1,6 +1,6 @@
 """Figures and times as the pages show them; registered as template filters by `create_app`.
 
-Three significant digits, a unit after a space except %, seconds from one second on, `–` for what is missing.
+Three significant digits, a unit after a space except %, seconds from one second on, a dash when missing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from datetime import tzinfo
 
 from dashboard.timerange import SECOND, to_datetime
 
-MISSING = "–"
+MISSING = "\N{EN DASH}"
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -44,7 +44,7 @@ def percent(share: float | None) -> str:
     return f"{value:.1f}%".replace(".0%", "%")
 
 
-def duration(ns: float | None) -> str:
+def duration(ns: float | None) -> str:  # noqa: PLR0911 - one return for each unit
     """Nanoseconds as `310 ms`, `3.42 s`, `2 min 05 s`."""
     if ns is None or not math.isfinite(ns):
         return MISSING

@@ -8,9 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
+from collector.accounting import Accounting
 from collector.storage.control import Control
+from collector.storage.store import Store
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -39,8 +40,8 @@ class WebSettings:
 class Web:
     """store, control and accounting are open; create_app neither opens nor closes anything."""
 
-    store: Any
+    store: Store
     control: Control
-    accounting: Any
+    accounting: Accounting
     settings: WebSettings = field(default_factory=WebSettings)
     clock: Callable[[], int] = time.time_ns

@@ -23,10 +23,10 @@ def show(_web: Web, ctx: Context) -> Answer:
         charts.line(
             times,
             [2 + n + math.sin(i / (3 + n)) for i in range(40)],
-            name,
-            f"@svc-{n + 1}",
-            ctx.zone,
-            "req/s",
+            name=name,
+            colour=f"@svc-{n + 1}",
+            zone=ctx.zone,
+            unit="req/s",
         )
         for n, name in enumerate(NAMES)
     ]
@@ -52,8 +52,10 @@ def _bars(ctx: Context) -> svg.Chart:
         x=svg.time_axis(ctx.start_ns, ctx.end_ns, ctx.zone),
         rects=svg.bars(columns, ("f-base", "f-error", "f-fault"), 260, 130),
         x_lo=ctx.start_ns / 1e6, x_hi=ctx.end_ns / 1e6, x_step=step / 1e6,
-        points=[[units.clock(ctx.start_ns + i * step, ctx.zone), ["OK", f"{c[0]:.0f}/s"], ["Fault", f"{c[2]:.1f}/s"]]
-                for i, c in enumerate(columns)],
+        points=[
+            [units.clock(ctx.start_ns + i * step, ctx.zone), ["OK", f"{c[0]:.0f}"], ["Fault", f"{c[2]:.1f}"]]
+            for i, c in enumerate(columns)
+        ],
     )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ It returns where to go on to (a URL), or an Answer that shows the form again wit
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """routes: rule -> view; each rule also answers at `<rule>.json` and `<rule>.csv`. `/` is `/overview.json`.
+    """routes: rule -> view; each also answers at `<rule>.json` and `<rule>.csv`; `/` at `/overview.json`.
 
     posts: rule -> action. raw: rule -> view for what is neither page nor table (a stream, a download).
     """
