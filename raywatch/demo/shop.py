@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -33,7 +33,7 @@ class ShopError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Receivers:
-    """Where the shop sends its telemetry: base addresses of OTLP/HTTP and OTLP/gRPC, and headers, if any."""
+    """Where the shop sends its telemetry: base addresses, and headers. grpc: '' when only HTTP is there."""
 
     http: str
     grpc: str
@@ -139,7 +139,7 @@ class Program:
 
 def _environment(name: str, receivers: Receivers) -> dict[str, str]:
     """The standard variables of the OpenTelemetry SDK: short delays, so that the first map appears soon."""
-    protocol = PROTOCOLS.get(name, "http/protobuf")
+    protocol = PROTOCOLS.get(name, "http/protobuf") if receivers.grpc else "http/protobuf"
     return {
         "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
         "OTEL_EXPORTER_OTLP_ENDPOINT": receivers.grpc if protocol == "grpc" else receivers.http,
@@ -233,11 +233,17 @@ class Shop:
             program.tell(addresses)
 
 
-def run(plan: Plan, stopped: threading.Event, seconds: float | None = None) -> None:
-    """Keeps the shop open until `stopped` is set or the seconds are over; raises ShopError."""
+def run(
+    plan: Plan, stopped: threading.Event, seconds: float | None = None, *, ready: Callable[[], None]
+) -> None:
+    """Keeps the shop open until `stopped` is set or the seconds are over; raises ShopError.
+
+    ready: called once, when all programs run.
+    """
     shop = Shop(plan)
     try:
         shop.start()
+        ready()
         end = None if seconds is None else time.monotonic() + seconds
         while not stopped.wait(_TICK if end is None else max(0.0, min(_TICK, end - time.monotonic()))):
             shop.tick(time.time())
