@@ -1,0 +1,23 @@
+-- Samples of gauges and of sums that go up and down, per line of a chart (and stream, if $by_series) and period.
+-- A stream has one value at a time: of several with the same time the one that came last counts.
+WITH picked AS (
+    SELECT unnest($series::UBIGINT[]) AS series_id, unnest($lines::INTEGER[]) AS line
+),
+samples AS (
+    SELECT line, series_id, time_ns, value
+    FROM numbers
+    JOIN picked USING (series_id)
+    WHERE time_ns >= $start_ns AND time_ns < $end_ns AND flags & 1 = 0 AND isfinite(value)
+    QUALIFY lead(time_ns) OVER (PARTITION BY series_id ORDER BY time_ns, seq) IS DISTINCT FROM time_ns
+)
+SELECT
+    line,
+    (time_ns - $start_ns) // $period_ns AS period,
+    count(*) AS samples,
+    sum(value) AS total,
+    min(value) AS least,
+    max(value) AS greatest,
+    arg_max(value, time_ns) AS last,
+    quantile_cont(value, $quantile) FILTER (WHERE $percentile) AS percentile
+FROM samples
+GROUP BY line, CASE WHEN $by_series THEN series_id ELSE 0 END, period
