@@ -21,6 +21,7 @@ from collector.attributes import json_text, shape_id
 from collector.batch import SEPARATOR
 from collector.receivers import reasons
 from collector.receivers.otlp_columns import (
+    BLANK,
     CODES,
     Codes,
     Ids,
@@ -34,6 +35,8 @@ from collector.receivers.otlp_columns import (
     valid,
 )
 from collector.receivers.otlp_descriptors import nested
+
+_SEPARATOR = pa.scalar(SEPARATOR)
 
 LETTERS = "nsidbyj"
 """The type letters in the order of their codes in `Values.types`."""
@@ -167,7 +170,7 @@ def attribute_sets(lists: pa.ListArray, memories: Memories) -> AttributeSets:
     which, shapes = _shapes(flat, problems, memories)
     ids = np.array([shape.id for shape in shapes] + [0], np.uint64)
     split = pa.ListArray.from_arrays(pa.array(ends - ends[0], pa.int32()), _escaped(values.texts))
-    attrs = pc.binary_join(split, SEPARATOR)
+    attrs = pc.binary_join(split, _SEPARATOR)
     return AttributeSets(ids[which], attrs, problems, shapes, which, starts, values.texts)
 
 
@@ -242,7 +245,7 @@ def any_values(values: pa.StructArray, memories: Memories) -> Values:
         given += rows - member.null_count
     if given != np.count_nonzero(types):
         raise Ambiguous
-    return Values(texts.fill_null("") if given < rows else texts, types, problems)
+    return Values(texts.fill_null(BLANK) if given < rows else texts, types, problems)
 
 
 def _text(name: str, member: pa.Array, problems: Codes, memories: Memories) -> tuple[int, pa.Array]:

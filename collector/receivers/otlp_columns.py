@@ -26,6 +26,10 @@ CODES: dict[str, int] = {reason: code for code, reason in enumerate(REASONS, sta
 """A reason as it stands in a column of problems; 0 is no problem."""
 REASON_OF: tuple[str, ...] = ("", *REASONS)
 
+BLANK = pa.scalar("")
+"""Made once: Arrow looks for an optional module whenever it makes a scalar from a text or a number."""
+_NO_BYTES = pa.scalar(b"")
+_ZERO = pa.scalar(0)
 _SIGN = np.uint64(1 << 63)
 
 
@@ -67,7 +71,7 @@ def too_long(array: pa.Array, limit: int) -> Mask | None:
 def numbers(array: pa.Array) -> npt.NDArray[Any]:
     """A column of numbers without nulls; the caller must not write to it."""
     if array.null_count:
-        array = array.fill_null(pa.scalar(0).cast(array.type))
+        array = array.fill_null(_ZERO.cast(array.type))
     values: npt.NDArray[Any] = array.to_numpy(zero_copy_only=False)
     return values
 
@@ -116,12 +120,17 @@ def _words(array: pa.BinaryArray, words: int) -> Ids:
     return data.astype(np.uint64).reshape(-1, words)
 
 
+def blank(rows: int) -> pa.StringArray:
+    """A column of empty texts."""
+    return pa.repeat(BLANK, rows)
+
+
 def pick(texts: pa.Array, rows: Ints) -> pa.StringArray:
     """The texts at the rows; '' where a row is negative."""
     missing = rows < 0
     if not missing.any():
         return texts.take(pa.array(rows))
-    return texts.take(pa.array(rows, mask=missing)).fill_null("")
+    return texts.take(pa.array(rows, mask=missing)).fill_null(BLANK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +177,7 @@ def row_keys(fixed: Sequence[npt.NDArray[Any]], texts: Sequence[pa.Array]) -> pa
         rows,
         [None, pa.py_buffer(np.arange(rows + 1, dtype=np.int32) * width), pa.py_buffer(head)],
     )
-    return pc.binary_join_element_wise(heads, *(_binary(text) for text in texts), b"")
+    return pc.binary_join_element_wise(heads, *(_binary(text) for text in texts), _NO_BYTES)
 
 
 def list_bytes(lists: pa.ListArray) -> pa.BinaryArray:

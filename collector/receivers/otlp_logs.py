@@ -39,12 +39,14 @@ def decode_logs(batch: pa.RecordBatch, group: Group) -> Items:
     repaired = (~trace_right & (lengths(records.field("trace_id")) > 0)) | (
         ~span_right & (lengths(records.field("span_id")) > 0)
     )
-    service, group, stream = (pa.array(texts, pa.string()) for texts in _places(found, group.requests))
+    service, log_group, log_stream = (
+        pa.array(texts, pa.string()) for texts in _places(found, group.requests)
+    )
     resource = pa.array(found.resource)
     columns = [
         group.tenants[found.request], at, observed, trace[:, 0], trace[:, 1], span[:, 0],
         records.field("flags"), small(records.field("severity_number")), records.field("severity_text"),
-        service.take(resource), group.take(resource), stream.take(resource), records.field("event_name"),
+        service.take(resource), log_group.take(resource), log_stream.take(resource), records.field("event_name"),
         body.texts, _LETTERS[body.types], found.resource_ids[found.resource], found.scope_ids[found.scope],
         sets.shape, sets.attrs, records.field("dropped_attributes_count"),
     ]  # fmt: skip

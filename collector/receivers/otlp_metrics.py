@@ -45,6 +45,8 @@ from collector.receivers.otlp_resources import Tree, tree
 NAMESPACE = "x-aws-metric-namespace"
 _TABLES = SCHEMAS["metrics"]
 _KINDS = ("gauge", "sum", "histogram", "exponential_histogram", "summary")
+_TYPE_OF = {kind: pa.scalar(kind) for kind in _KINDS}
+_NAN = pa.scalar(np.nan)
 _NO_VALUE = 1
 """Point flag: there is no recorded value."""
 
@@ -54,7 +56,7 @@ def decode_metrics(batch: pa.RecordBatch, group: Group) -> Items:
     found = tree(batch, "scope_metrics", "metrics", group.memories)
     metrics = _metrics(found, group)
     parts = [part for kind in _KINDS if (part := _points(kind, found, metrics, group.memories)) is not None]
-    rows, series, shapes = [], [], [*metrics.metadata.shapes, *found.shapes]
+    rows, series, shapes = [], [], [*metrics.shapes, *found.shapes]
     for part in parts:
         rows += part.rows
         series.append(part.series)
@@ -94,7 +96,7 @@ def _metrics(found: Tree, group: Group) -> _Metrics:
     both = zip(found.resources, hints, strict=True)
     spaces = [hint.get(NAMESPACE) or resource.metric_namespace for resource, hint in both]
     resource = pa.array(found.resource)
-    fixed = {
+    fixed: dict[str, npt.NDArray[Any]] = {
         "tenant": group.tenants[found.request],
         "resource_id": found.resource_ids[found.resource],
         "scope_id": found.scope_ids[found.scope],
@@ -137,7 +139,7 @@ def _points(kind: str, found: Tree, metrics: _Metrics, memories: Memories) -> _P
     at = times(points.field("time_unix_nano"), problems)
     start = times(points.field("start_time_unix_nano"), problems)
     table, values = _number(points, problems) if kind in _NUMBERS else _DISTRIBUTIONS[kind](points, problems)
-    series_ids, series = _series(kind, data, metrics, metric, points, sets)
+    series_ids, series = _series(kind, data, metrics, metric, points, sets=sets)
     columns = [series_ids, at, start, points.field("flags"), *values]
     request = metrics.request[metric]
     rows = [Rows(table, pa.table(columns, schema=_TABLES[table]), problems, request)]
@@ -169,7 +171,7 @@ def _value(rows: pa.StructArray) -> tuple[npt.NDArray[np.float64], Ints, Mask, M
     if (is_double & is_int).any():
         raise Ambiguous
     value_int = numbers(as_int)
-    value = np.where(is_int, value_int.astype(np.float64), as_double.fill_null(np.nan).to_numpy())
+    value = np.where(is_int, value_int.astype(np.float64), as_double.fill_null(_NAN).to_numpy())
     return value, value_int, is_int, is_double | is_int
 
 
@@ -288,7 +290,7 @@ def _series(
         for name, column in metrics.columns.items()
     }
     columns |= {
-        "series_id": rows.ids, "type": pa.repeat(pa.scalar(kind), len(owner)), "monotonic": monotonic[owner],
+        "series_id": rows.ids, "type": pa.repeat(_TYPE_OF[kind], len(owner)), "monotonic": monotonic[owner],
         "temporality": temporality[owner], "bounds": bounds.take(first), "shape": sets.shape[rows.first],
         "attrs": sets.attrs.take(first),
     }  # fmt: skip

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.receivers.otlp_attributes import AttributeSets
-from collector.receivers.otlp_columns import Codes, Ints, Mask, pick
+from collector.receivers.otlp_columns import BLANK, Codes, Ints, Mask, blank, pick
 
 CLIENT, PRODUCER, CONSUMER = 3, 4, 5
 QUEUE, AWS, CACHE, DATABASE, RPC, REMOTE = "queue", "aws", "cache", "database", "rpc", "remote"
@@ -52,6 +52,8 @@ _AWS_NAMES = (
 )  # fmt: skip
 
 _CACHES = pa.array(["redis", "memcached", "valkey"])
+_SCALARS = {type_: pa.scalar(type_) for type_ in (QUEUE, AWS, CACHE, DATABASE, RPC, REMOTE, "")}
+_AWS_API, _COLON = pa.scalar("aws-api"), pa.scalar(":")
 _USUAL_PORTS = pa.array(["", "80", "443"])
 _HAS_PORT = r"^[^:]*:[0-9]+$|\]:[0-9]+$"
 _URL_HOST = r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?(?P<host>[^/?#]+)"
@@ -64,7 +66,7 @@ def peers(sets: AttributeSets, kind: Codes) -> tuple[pa.StringArray, pa.StringAr
     """For each span the name and the type of its peer."""
     calling = (kind == CLIENT) | (kind == PRODUCER) | (kind == CONSUMER)
     if not calling.any() or not any(sets.has([name]) for name in _EVIDENCE):
-        nothing = pa.repeat(pa.scalar(""), len(kind))
+        nothing = blank(len(kind))
         return nothing, nothing
     look = _Lookup(sets)
     parts = [(where, _NAMED[type_](look, where), type_) for where, type_ in _types(look, calling, kind)]
@@ -73,8 +75,8 @@ def peers(sets: AttributeSets, kind: Codes) -> tuple[pa.StringArray, pa.StringAr
         sum(len(where) for where, _, _ in parts)
     )
     names = pa.concat_arrays([name for _, name, _ in parts])
-    types = pa.concat_arrays([pa.repeat(pa.scalar(type_), len(where)) for where, _, type_ in parts])
-    types = pc.if_else(pc.equal(names, ""), "", types)
+    types = pa.concat_arrays([pa.repeat(_SCALARS[type_], len(where)) for where, _, type_ in parts])
+    types = pc.if_else(pc.equal(names, BLANK), BLANK, types)
     return pick(names, place), pick(types, place)
 
 
@@ -91,8 +93,8 @@ class _Lookup:
             if not self._sets.has([name]):
                 continue
             texts = pick(self._sets.texts, self._sets.find([name])[rows])
-            found = texts if found is None else pc.if_else(pc.equal(found, ""), texts, found)
-        return pa.repeat(pa.scalar(""), len(rows)) if found is None else found
+            found = texts if found is None else pc.if_else(pc.equal(found, BLANK), texts, found)
+        return blank(len(rows)) if found is None else found
 
 
 def _types(look: _Lookup, calling: Mask, kind: Codes) -> Iterator[tuple[Ints, str]]:
@@ -100,11 +102,11 @@ def _types(look: _Lookup, calling: Mask, kind: Codes) -> Iterator[tuple[Ints, st
     rows = np.flatnonzero(calling)
 
     def having(names: Sequence[str]) -> Mask:
-        return _mask(pc.not_equal(look.first(rows, names), ""))
+        return _mask(pc.not_equal(look.first(rows, names), BLANK))
 
     consumer = kind[rows] == CONSUMER
     queue = having([*_MESSAGING, *_DESTINATION])
-    aws = _mask(pc.equal(look.first(rows, _RPC), "aws-api")) | having(_AWS)
+    aws = _mask(pc.equal(look.first(rows, _RPC), _AWS_API)) | having(_AWS)
     database = having(_DATABASE)
     cache = _mask(pc.is_in(look.first(rows, _DATABASE), _CACHES))
     rpc = having([*_RPC, *_RPC_SERVICE])
@@ -143,14 +145,14 @@ def _rpc(look: _Lookup, rows: Ints) -> pa.StringArray:
 def _remote(look: _Lookup, rows: Ints) -> pa.StringArray:
     address, port = look.first(rows, _ADDRESS), look.first(rows, _PORT)
     bare = pc.or_(pc.is_in(port, _USUAL_PORTS), pc.match_substring_regex(address, _HAS_PORT))
-    with_port = pc.if_else(bare, address, pc.binary_join_element_wise(address, port, ":"))
-    name = _or(look.first(rows, _PEER), pc.if_else(pc.equal(address, ""), "", with_port))
-    host = pc.struct_field(pc.extract_regex(look.first(rows, _URL), _URL_HOST), "host").fill_null("")
+    with_port = pc.if_else(bare, address, pc.binary_join_element_wise(address, port, _COLON))
+    name = _or(look.first(rows, _PEER), pc.if_else(pc.equal(address, BLANK), BLANK, with_port))
+    host = pc.struct_field(pc.extract_regex(look.first(rows, _URL), _URL_HOST), "host").fill_null(BLANK)
     return _or(name, host)
 
 
 def _nothing(_: _Lookup, rows: Ints) -> pa.StringArray:
-    return pa.repeat(pa.scalar(""), len(rows))
+    return blank(len(rows))
 
 
 _NAMED: dict[str, Callable[[_Lookup, Ints], pa.StringArray]] = {
@@ -160,13 +162,13 @@ _NAMED: dict[str, Callable[[_Lookup, Ints], pa.StringArray]] = {
 
 
 def _or(name: pa.StringArray, other: pa.StringArray) -> pa.StringArray:
-    return pc.if_else(pc.equal(name, ""), other, name)
+    return pc.if_else(pc.equal(name, BLANK), other, name)
 
 
 def _listed(texts: pa.StringArray) -> pa.StringArray:
     """Of a list in JSON its first text, if it has only one; a list of several is no name."""
     texts = pc.replace_substring_regex(texts, r'^\["([^"]*)"\]$', r"\1")
-    return pc.if_else(pc.starts_with(texts, "["), "", texts)
+    return pc.if_else(pc.starts_with(texts, "["), BLANK, texts)
 
 
 def _last_part(texts: pa.StringArray) -> pa.StringArray:

@@ -15,7 +15,17 @@ import pyarrow.compute as pc
 from collector.attributes import Value, encode, join, split
 from collector.batch import SCHEMAS, SEPARATOR
 from collector.receivers.otlp_attributes import AttributeSets, Memories, Shape, attribute_sets
-from collector.receivers.otlp_columns import Codes, Distinct, Ids, Ints, children, distinct, lengths, numbers
+from collector.receivers.otlp_columns import (
+    BLANK,
+    Codes,
+    Distinct,
+    Ids,
+    Ints,
+    children,
+    distinct,
+    lengths,
+    numbers,
+)
 
 UNKNOWN_SERVICE = "unknown_service"
 DEFAULT = "default"
@@ -119,7 +129,7 @@ def _scopes(entries: pa.StructArray, memories: Memories) -> _Named:
     scope, schema = entries.field("scope"), entries.field("schema_url")
     sets = attribute_sets(scope.field("attributes"), memories)
     dropped = numbers(pc.struct_field(scope, "dropped_attributes_count"))
-    texts = [pc.struct_field(scope, name).fill_null("") for name in ("name", "version")]
+    texts = [pc.struct_field(scope, name).fill_null(BLANK) for name in ("name", "version")]
     texts.append(schema)
     rows = distinct([sets.shape, dropped], [*texts, sets.attrs])
     first = pa.array(rows.first)

@@ -13,9 +13,11 @@ from collector.batch import SCHEMAS
 from collector.receivers import reasons
 from collector.receivers.otlp_attributes import AttributeSets, Memories, Shape, attribute_sets
 from collector.receivers.otlp_columns import (
+    BLANK,
     Codes,
     Ids,
     Ints,
+    blank,
     children,
     codes,
     halves,
@@ -34,6 +36,7 @@ from collector.receivers.otlp_resources import tree
 _METHOD = ("http.request.method", "http.method")
 _STATUS = ("http.response.status_code", "http.status_code")
 _EXCEPTION = ("exception.type",)
+_NO_STATUS = pa.scalar("0")
 _ERROR = 2
 _THROTTLED = 429
 
@@ -127,7 +130,7 @@ def _parents(spans: pa.StructArray, problems: Codes) -> Ids:
 def _status(status: pa.StructArray, problems: Codes) -> tuple[Codes, pa.StringArray]:
     if status.null_count == len(status):
         return codes(len(status)), _or_empty(None, len(status))
-    message = pc.struct_field(status, "message").fill_null("")
+    message = pc.struct_field(status, "message").fill_null(BLANK)
     mark_too_long(problems, message)
     return small(pc.struct_field(status, "code")), message
 
@@ -138,7 +141,7 @@ def _http_status(sets: AttributeSets) -> npt.NDArray[np.uint16]:
     if texts is None:
         return np.zeros(len(sets.shape), np.uint16)
     usual = pc.match_substring_regex(texts, "^[1-9][0-9][0-9]$")
-    return numbers(pc.if_else(usual, texts, "0").cast(pa.uint16()))
+    return numbers(pc.if_else(usual, texts, _NO_STATUS).cast(pa.uint16()))
 
 
 def _outcome(http_status: npt.NDArray[np.uint16], status: Codes) -> Codes:
@@ -181,4 +184,4 @@ def _links(lists: pa.ListArray, keys: _Keys, problems: Codes, memories: Memories
 
 
 def _or_empty(texts: pa.StringArray | None, rows: int) -> pa.StringArray:
-    return pa.repeat(pa.scalar(""), rows) if texts is None else texts
+    return blank(rows) if texts is None else texts
