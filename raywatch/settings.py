@@ -199,7 +199,9 @@ class Limits:
     query_time: int = setting(30, DURATION, "Longest time a question may take before it is interrupted.")
     readers: int = setting(4, count(1, 64), "Questions that are answered at the same time; others wait.")
     threads: int = setting(2, count(1, 256), "Threads that DuckDB may use.")
-    http_threads: int = setting(24, count(2, 512), "Threads that answer HTTP, for each listening port.")
+    workers: int = setting(
+        128, count(4, 1024), "HTTP requests worked on at once, senders that wait included."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
 from collector.batch import SIGNALS, Batch, Signal
+from collector.errors import RaywatchError
+from collector.storage.backup import TELEMETRY, copy_lanes
 from collector.storage.engine import SCHEMA_VERSION, Connection, connect
 from collector.storage.files import PeriodFile
 from collector.storage.lane import Lane, first_line
@@ -18,6 +20,7 @@ from collector.storage.reads import Readers
 from collector.storage.roller import Roller
 from collector.storage.store import (
     Capabilities,
+    Copied,
     FileInfo,
     Health,
     SignalStats,
@@ -176,6 +179,12 @@ class DuckStore:
     def maintain(self, now_ns: int) -> list[str]:
         """Seal and delete."""
         return []
+
+    def backup(self, target: Path) -> Iterator[Copied]:
+        """Copy the files as of one moment per signal into a directory, while writing goes on."""
+        if self._con is None or self._root is None:
+            raise RaywatchError("only an open store on disk can be backed up")
+        return copy_lanes(self._con, self._lanes.values(), self._root / TELEMETRY, target)
 
     def files(self) -> list[FileInfo]:
         """The period files, oldest first."""

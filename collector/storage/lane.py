@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -222,6 +222,22 @@ class Lane:
                 for file in chosen:
                     file.readers -= 1
                 self.lock.notify_all()
+
+    @contextmanager
+    def still(self) -> Iterator[tuple[PeriodFile, ...]]:
+        """All files while nothing is written; none of them is deleted before `release`."""
+        with self._writing, self.lock:
+            held = tuple(self.files)
+            for file in held:
+                file.readers += 1
+            yield held
+
+    def release(self, held: Iterable[PeriodFile]) -> None:
+        """The files of `still` may be deleted again."""
+        with self.lock:
+            for file in held:
+                file.readers -= 1
+            self.lock.notify_all()
 
     def oldest_read(self) -> int:
         """Up to this commit nobody needs the live roll-ups any more."""

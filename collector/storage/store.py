@@ -6,7 +6,7 @@ Everything above (receivers, questions, pages) holds a `Store`; only this packag
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -112,6 +112,15 @@ class StoreStats:
 
 
 @dataclass(frozen=True, slots=True)
+class Copied:
+    """How far a copy is: bytes of the source that are done, of a total."""
+
+    file: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """ready: commits succeed. problem: why not, in a sentence; '' when ready."""
 
@@ -166,6 +175,9 @@ class Store(Protocol):
 
     def maintain(self, now_ns: int) -> list[str]:
         """Seal what is old, delete what retention says; the names of deleted files."""
+
+    def backup(self, target: Path) -> Iterator[Copied]:
+        """Copy the files, each signal's as of one moment, into a directory; writing goes on."""
 
     def files(self) -> list[FileInfo]:
         """The period files, oldest first."""
