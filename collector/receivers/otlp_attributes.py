@@ -26,6 +26,7 @@ from collector.receivers.otlp_columns import (
     Codes,
     Ids,
     Ints,
+    blank,
     codes,
     mark,
     mark_parents,
@@ -156,6 +157,8 @@ def attribute_sets(lists: pa.ListArray, memories: Memories) -> AttributeSets:
     """
     ends = offsets(lists)
     starts, counts = ends[:-1] - ends[0], np.diff(ends)
+    if ends[0] == ends[-1]:
+        return _no_attributes(len(lists))
     pairs = lists.flatten()
     values = any_values(pairs.field("value"), memories)
     keys = pairs.field("key").dictionary_encode()
@@ -172,6 +175,13 @@ def attribute_sets(lists: pa.ListArray, memories: Memories) -> AttributeSets:
     split = pa.ListArray.from_arrays(pa.array(ends - ends[0], pa.int32()), _escaped(values.texts))
     attrs = pc.binary_join(split, _SEPARATOR)
     return AttributeSets(ids[which], attrs, problems, shapes, which, starts, values.texts)
+
+
+def _no_attributes(rows: int) -> AttributeSets:
+    nothing = np.zeros(rows, np.int64)
+    return AttributeSets(
+        nothing.view(np.uint64), blank(rows), codes(rows), [], nothing - 1, nothing, blank(0)
+    )
 
 
 @dataclass(frozen=True, slots=True)

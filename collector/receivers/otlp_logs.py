@@ -10,7 +10,7 @@ import pyarrow as pa
 from collector.batch import SCHEMAS
 from collector.receivers import reasons
 from collector.receivers.otlp_attributes import LETTERS, any_values, attribute_sets
-from collector.receivers.otlp_columns import Codes, Ints, halves, lengths, mark_too_long, small, times
+from collector.receivers.otlp_columns import Codes, Ints, Mask, halves, lengths, mark_too_long, small, times
 from collector.receivers.otlp_items import Group, Items, Rows
 from collector.receivers.otlp_resources import Tree, tree
 from collector.request import Request
@@ -36,19 +36,16 @@ def decode_logs(batch: pa.RecordBatch, group: Group) -> Items:
     mark_too_long(problems, records.field("severity_text"), records.field("event_name"))
     trace, trace_right = halves(records.field("trace_id"), 2)
     span, span_right = halves(records.field("span_id"), 1)
-    repaired = (~trace_right & (lengths(records.field("trace_id")) > 0)) | (
-        ~span_right & (lengths(records.field("span_id")) > 0)
-    )
-    service, log_group, log_stream = (
-        pa.array(texts, pa.string()) for texts in _places(found, group.requests)
-    )
+    repaired = _wrong_length(records.field("trace_id"), trace_right)
+    repaired |= _wrong_length(records.field("span_id"), span_right)
     resource = pa.array(found.resource)
+    places = [pa.array(texts, pa.string()).take(resource) for texts in _places(found, group.requests)]
     columns = [
         group.tenants[found.request], at, observed, trace[:, 0], trace[:, 1], span[:, 0],
         records.field("flags"), small(records.field("severity_number")), records.field("severity_text"),
-        service.take(resource), log_group.take(resource), log_stream.take(resource), records.field("event_name"),
-        body.texts, _LETTERS[body.types], found.resource_ids[found.resource], found.scope_ids[found.scope],
-        sets.shape, sets.attrs, records.field("dropped_attributes_count"),
+        *places, records.field("event_name"), body.texts, _LETTERS[body.types],
+        found.resource_ids[found.resource], found.scope_ids[found.scope], sets.shape, sets.attrs,
+        records.field("dropped_attributes_count"),
     ]  # fmt: skip
     table = pa.table(columns, schema=SCHEMAS["logs"]["logs"])
     return Items(
@@ -57,6 +54,11 @@ def decode_logs(batch: pa.RecordBatch, group: Group) -> Items:
         shapes=[*sets.shapes, *found.shapes],
         warnings={reasons.INVALID_LINKED_ID: found.request[repaired]},
     )
+
+
+def _wrong_length(ids: pa.BinaryArray, right: Mask) -> Mask:
+    wrong: Mask = ~right & (lengths(ids) > 0)
+    return wrong
 
 
 def _times(records: pa.StructArray, problems: Codes, now_ns: int) -> tuple[Ints, Ints]:

@@ -143,9 +143,11 @@ def _points(kind: str, found: Tree, metrics: _Metrics, memories: Memories) -> _P
     columns = [series_ids, at, start, points.field("flags"), *values]
     request = metrics.request[metric]
     rows = [Rows(table, pa.table(columns, schema=_TABLES[table]), problems, request)]
-    if kind == "summary":
+    exemplars = None
+    if kind != "summary":
+        exemplars = _exemplars(points.field("exemplars"), series_ids, at, problems, memories)
+    if exemplars is None:
         return _Points(rows, series, sets.shapes, np.zeros(0, np.int64))
-    exemplars = _exemplars(points.field("exemplars"), series_ids, at, problems, memories)
     point = exemplars.point
     rows.append(Rows("exemplars", exemplars.table, problems[point], request[point]))
     return _Points(rows, series, sets.shapes + exemplars.shapes, request[point[exemplars.repaired]])
@@ -308,8 +310,12 @@ class _Exemplars:
     repaired: Mask
 
 
-def _exemplars(lists: pa.ListArray, series: Ids, at: Ints, problems: Codes, memories: Memories) -> _Exemplars:
+def _exemplars(
+    lists: pa.ListArray, series: Ids, at: Ints, problems: Codes, memories: Memories
+) -> _Exemplars | None:
     point, rows = children(lists)
+    if not len(rows):
+        return None
     sets = attribute_sets(rows.field("filtered_attributes"), memories)
     wrong = sets.problems.copy()
     own = times(rows.field("time_unix_nano"), wrong)

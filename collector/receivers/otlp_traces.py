@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -64,16 +65,17 @@ def decode_traces(batch: pa.RecordBatch, group: Group) -> Items:
         spans.field("dropped_attributes_count"), spans.field("dropped_events_count"),
         spans.field("dropped_links_count"),
     ]  # fmt: skip
-    events = _events(spans.field("events"), keys, problems, memories)
-    links = _links(spans.field("links"), keys, problems, memories)
+    found_parts = (decode(spans, keys, problems, memories) for decode in (_events, _links))
+    parts = [part for part in found_parts if part is not None]
+    repaired = np.concatenate([np.zeros(0, np.int64), *(part.repaired for part in parts)])
     return Items(
         rows=[
             Rows("spans", pa.table(columns, schema=SCHEMAS["traces"]["spans"]), problems, found.request),
-            *(part.rows(problems, found.request) for part in (events, links)),
+            *(part.rows(problems, found.request) for part in parts),
         ],
         names=found.names,
-        shapes=[*sets.shapes, *events.shapes, *links.shapes, *found.shapes],
-        warnings={reasons.INVALID_LINKED_ID: found.request[links.repaired]},
+        shapes=chain(sets.shapes, found.shapes, *(part.shapes for part in parts)),
+        warnings={reasons.INVALID_LINKED_ID: found.request[repaired]},
     )
 
 
@@ -151,8 +153,10 @@ def _outcome(http_status: npt.NDArray[np.uint16], status: Codes) -> Codes:
     return np.select(conditions, [np.uint8(2), np.uint8(1), np.uint8(3)], np.uint8(0))
 
 
-def _events(lists: pa.ListArray, keys: _Keys, problems: Codes, memories: Memories) -> _Part:
-    parents, events = children(lists)
+def _events(spans: pa.StructArray, keys: _Keys, problems: Codes, memories: Memories) -> _Part | None:
+    parents, events = children(spans.field("events"))
+    if not len(events):
+        return None
     sets = attribute_sets(events.field("attributes"), memories)
     wrong = sets.problems.copy()
     at = times(events.field("time_unix_nano"), wrong)
@@ -167,8 +171,10 @@ def _events(lists: pa.ListArray, keys: _Keys, problems: Codes, memories: Memorie
     return _Part("span_events", table, parents, sets.shapes, np.zeros(0, np.int64))
 
 
-def _links(lists: pa.ListArray, keys: _Keys, problems: Codes, memories: Memories) -> _Part:
-    parents, links = children(lists)
+def _links(spans: pa.StructArray, keys: _Keys, problems: Codes, memories: Memories) -> _Part | None:
+    parents, links = children(spans.field("links"))
+    if not len(links):
+        return None
     sets = attribute_sets(links.field("attributes"), memories)
     wrong = sets.problems.copy()
     mark_too_long(wrong, links.field("trace_state"))
