@@ -197,12 +197,12 @@ class Shop:
     def close(self) -> None:
         """First the visitors leave, then everything drains and ends; safe to call twice."""
         deadline = time.monotonic() + _DRAIN_SECONDS
-        if "visitors" in self._programs:
-            self._programs["visitors"].end(deadline)
-        for program in self._programs.values():
-            program.hang_up()
-        for program in self._programs.values():
-            program.end(deadline)
+        for names in (("visitors",), tuple(PROTOCOLS), _PLAIN):
+            leaving = [self._programs[name] for name in names if name in self._programs]
+            for program in leaving:
+                program.hang_up()
+            for program in leaving:
+                program.end(deadline)
         self._programs.clear()
         if self._log is not None:
             self._log.close()
