@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -16,7 +18,7 @@ from collector.storage.backup import TELEMETRY, copy_lanes
 from collector.storage.engine import SCHEMA_VERSION, Connection, connect
 from collector.storage.files import PeriodFile
 from collector.storage.lane import Lane, first_line
-from collector.storage.reads import Readers
+from collector.storage.reads import Deadlines, Readers
 from collector.storage.roller import Roller
 from collector.storage.store import (
     Capabilities,
@@ -27,6 +29,9 @@ from collector.storage.store import (
     StoreOptions,
     StoreStats,
 )
+from collector.storage.userquery import Desk
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +50,8 @@ class DuckStore:
         self._con: Connection | None = None
         self._keeper: Connection | None = None
         self._readers: Readers | None = None
+        self._desk: Desk | None = None
+        self._deadlines = Deadlines()
 
     # Lifecycle
 
@@ -56,7 +63,8 @@ class DuckStore:
             directory.mkdir(parents=True, exist_ok=True)
         self._con = connect(directory, self._options)
         self._keeper = self._con.cursor()
-        self._readers = Readers(self._con, self._options.readers, self._options.query_memory)
+        self._readers = Readers(self._con, self._options.readers, self._options.query_memory, self._deadlines)
+        self._desk = Desk(self._con.cursor(), self._options.query_memory, self._deadlines)
         for signal in SIGNALS:
             lane = Lane(signal, self._con.cursor(), directory, self._options)
             lane.open()
@@ -66,6 +74,12 @@ class DuckStore:
             for signal in SIGNALS:
                 self._spawn(f"store-roller-{signal}", self._rolling, self._rollers[signal])
             self._spawn("store-keeper", self._keep)
+
+    @staticmethod
+    def _opened(part: T | None) -> T:
+        if part is None:
+            raise RuntimeError("the store is not started")
+        return part
 
     def _spawn(self, name: str, target: object, *args: object) -> None:
         thread = threading.Thread(target=target, args=args, name=name, daemon=True)  # type: ignore[arg-type]
@@ -84,8 +98,9 @@ class DuckStore:
                 lane.lock.notify_all()
         for thread in self._threads:
             thread.join()
-        assert self._readers is not None
-        self._readers.close()
+        self._opened(self._readers).close()
+        self._opened(self._desk).close()
+        self._deadlines.close()
         for signal, roller in self._rollers.items():
             try:
                 while roller.step(flush=True):
@@ -139,9 +154,9 @@ class DuckStore:
                     lane.lock.notify_all()
 
     def _checkpoint(self, file: PeriodFile) -> None:
-        assert self._keeper is not None
+        keeper = self._opened(self._keeper)
         with self._keeping:
-            self._keeper.execute(f"CHECKPOINT {file.alias}")
+            keeper.execute(f"CHECKPOINT {file.alias}")
 
     # What is asked of it
 
@@ -160,13 +175,18 @@ class DuckStore:
         deadline: float = 10.0,
     ) -> pa.Table:
         """Answer one of our own SELECTs."""
-        assert self._readers is not None
+        readers = self._opened(self._readers)
         with self._lanes[signal].choose(start_ns, end_ns) as choice:
-            return self._readers.read(choice, sql, params, deadline)
+            return readers.read(choice, sql, params, deadline)
 
     def query_sql(self, sql: str, *, max_rows: int = 10_000, deadline: float = 10.0) -> pa.Table:
         """Answer one read-only statement."""
-        raise NotImplementedError
+        desk = self._opened(self._desk)
+        with contextlib.ExitStack() as stack:
+            choices = {
+                signal: stack.enter_context(lane.choose(None, None)) for signal, lane in self._lanes.items()
+            }
+            return desk.answer(choices, sql, max_rows, deadline)
 
     def settle(self, *, remote: bool = False) -> None:
         """Bring the roll-ups up to date."""
@@ -196,8 +216,8 @@ class DuckStore:
 
     def stats(self) -> StoreStats:
         """Figures for the ingest page."""
-        assert self._con is not None
-        used = self._con.cursor().execute("SELECT sum(memory_usage_bytes) FROM duckdb_memory()").fetchall()
+        con = self._opened(self._con)
+        used = con.cursor().execute("SELECT sum(memory_usage_bytes) FROM duckdb_memory()").fetchall()
         return StoreStats(
             files=tuple(self.files()),
             signals=tuple(self._signal_stats(signal) for signal in SIGNALS),

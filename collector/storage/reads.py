@@ -144,17 +144,29 @@ class Choice:
     flushed: int
 
 
+@contextlib.contextmanager
+def limited(deadlines: Deadlines, con: Connection, until: float, seconds: float) -> Iterator[None]:
+    """Interrupt what the cursor does inside when its time is up."""
+    with deadlines.watch(con, until) as expired:
+        try:
+            yield
+        except duckdb.Error as error:
+            if expired() or isinstance(error, duckdb.InterruptException):
+                raise DeadlineExceeded(f"the read took longer than {seconds:g} s") from error
+            raise
+
+
 class Readers:
     """A bounded pool of cursors."""
 
-    def __init__(self, con: Connection, limit: int, query_memory: int) -> None:
+    def __init__(self, con: Connection, limit: int, query_memory: int, deadlines: Deadlines) -> None:
         self._con = con
         self._query_memory = query_memory
         self._limit = limit
         self._slots = threading.Semaphore(limit)
         self._lock = threading.Lock()
         self._idle: OrderedDict[int, Reader] = OrderedDict()
-        self._deadlines = Deadlines()
+        self._deadlines = deadlines
 
     def read(
         self, choice: Choice, sql: str, params: Mapping[str, object] | None, deadline: float
@@ -162,53 +174,43 @@ class Readers:
         """Run one SELECT over the chosen files."""
         words = set(_WORD.findall(sql))
         tables = [table for table in tables_of(choice.signal) if table in words]
-        with self.reader(choice.signal, deadline) as (reader, until):
+        until = time.monotonic() + deadline
+        with (
+            self._reader(choice.signal, deadline) as reader,
+            limited(self._deadlines, reader.con, until, deadline),
+        ):
             reader.con.execute(f"SET VARIABLE {choice.signal}_flushed = {choice.flushed}::UBIGINT")
-            with self.limited(reader.con, until, deadline):
-                reader.show(choice.signal, choice.files, tables)
-                return reader.con.sql(sql, params=dict(params) if params else None).to_arrow_table()
+            reader.show(choice.signal, choice.files, tables)
+            return reader.con.sql(sql, params=dict(params) if params else None).to_arrow_table()
 
     @contextlib.contextmanager
-    def reader(self, signal: Signal | None, deadline: float) -> Iterator[tuple[Reader, float]]:
-        """A cursor for one read and the time (time.monotonic) at which it has to end."""
-        until = time.monotonic() + deadline
+    def _reader(self, signal: Signal, deadline: float) -> Iterator[Reader]:
+        """A cursor for one read."""
         if not self._slots.acquire(timeout=max(deadline, 0)):
             raise DeadlineExceeded(f"no reader became free within {deadline:g} s")
         try:
             reader = self._take(signal)
             try:
-                yield reader, until
+                yield reader
             finally:
                 with self._lock:
                     self._idle[id(reader)] = reader
         finally:
             self._slots.release()
 
-    @contextlib.contextmanager
-    def limited(self, con: Connection, until: float, deadline: float) -> Iterator[None]:
-        """Interrupt what runs inside when its time is up."""
-        with self._deadlines.watch(con, until) as expired:
-            try:
-                yield
-            except duckdb.Error as error:
-                if expired() or isinstance(error, duckdb.InterruptException):
-                    raise DeadlineExceeded(f"the read took longer than {deadline:g} s") from error
-                raise
-
     def close(self) -> None:
         """Let the cursors go, once no read uses them."""
         for _ in range(self._limit):
             self._slots.acquire()
-        self._deadlines.close()
         for reader in self._idle.values():
             reader.con.close()
         self._idle.clear()
 
-    def _take(self, signal: Signal | None) -> Reader:
+    def _take(self, signal: Signal) -> Reader:
         """An idle cursor, best one that read the same signal last."""
         with self._lock:
             for key, reader in reversed(self._idle.items()):
-                if signal is None or signal in reader.views:
+                if signal in reader.views:
                     return self._idle.pop(key)
             if len(self._idle) >= self._limit:
                 return self._idle.popitem(last=False)[1]

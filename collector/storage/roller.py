@@ -53,18 +53,18 @@ class Roller:
         self.lane = lane
         self._con = con
         self._turn = threading.Lock()
-        self._used: str | None = None
         self._file: PeriodFile | None = None
         self._rows = 0
         self._flushed_at = lane.options.monotonic()
         self._cleaned = 0
-        self._waiting: deque[_Waiting] | None = None
+        self._waiting: deque[_Waiting] = deque()
+        self._recent: tuple[str, ...] = ()
         self._live = live(lane.signal)
+        self._recover()
 
     def step(self, *, flush: bool = False, remote: bool = False) -> bool:
         """Follow some commits; flush when it is time or when told to. Is there more to do at once?"""
         with self._turn:
-            self._recover()
             commits = self._next()
             if commits:
                 self._follow(commits, remote=remote)
@@ -113,52 +113,62 @@ class Roller:
         values = {"after": lane.rolled, "until": until, "judged": lane.judged}
         self._use(file)
         with self._transaction():
-            if lane.signal == "traces":
-                self._run("edges", "wait", values)
             for table in _ORDER[lane.signal]:
                 self._run(table, self._section(table, "roll"), values)
             if lane.signal == "traces":
-                self._edges(commits, values, remote=remote)
+                self._pair(commits, values, remote=remote)
         self._rows += sum(commit.rows for commit in commits)
 
-    def _edges(self, commits: Sequence[Commit], values: dict[str, int], *, remote: bool) -> None:
+    def _pair(self, commits: Sequence[Commit], values: dict[str, int], *, remote: bool) -> None:
+        """Edges that need two spans, and calls that have waited long enough for the second."""
         lane = self.lane
-        assert self._waiting is not None
-        self._waiting.extend(_Waiting(c.seq, c.rows, c.at) for c in commits if c.rows)
-        values["judge"] = self._judgeable(remote=remote)
-        values["given_up"] = self._expired()
-        values["judge"] = max(values["judge"], values["given_up"], lane.judged)
-        for section in ("pair", "count", "correct"):
+        self._waiting.extend(
+            _Waiting(commit.seq, commit.rows, commit.at) for commit in commits if commit.rows
+        )
+        given_up = self._expired()
+        values["given_up"] = lane.given_up
+        values["judge"] = max(self._judgeable(remote=remote), given_up)
+        self._show_recent()
+        for section in ("pair", "count", "answered"):
             self._run("edges", section, values)
+        if self._con.execute("SELECT count(*) FROM answered").fetchall()[0][0]:
+            self._run("edges", "correct", values)
         if values["judge"] > lane.judged:
             self._run("edges", "judge", values)
-            lane.judged = values["judge"]
-        if values["given_up"] > lane.given_up:
-            self._run("edges", "give up", values)
-            lane.given_up = values["given_up"]
+        lane.judged, lane.given_up = values["judge"], given_up
+
+    def _show_recent(self) -> None:
+        """Views of the files with spans that may still find the other half of their call."""
+        with self.lane.lock:
+            recent = [file for file in self.lane.files if file.last_seq > self.lane.given_up]
+        aliases = tuple(file.alias for file in recent)
+        if aliases == self._recent:
+            return
+        spans = " UNION ALL ".join(
+            f"SELECT *, {number} AS file_no, rowid AS row_no FROM {alias}.spans"
+            for number, alias in enumerate(aliases)
+        )
+        links = " UNION ALL ".join(f"SELECT * FROM {alias}.span_links" for alias in aliases)
+        self._con.execute(f"CREATE OR REPLACE TEMP VIEW recent_spans AS {spans}")
+        self._con.execute(f"CREATE OR REPLACE TEMP VIEW recent_links AS {links}")
+        self._recent = aliases
 
     def _judgeable(self, *, remote: bool) -> int:
         """Up to this commit a call without a callee counts as one to a remote peer."""
-        waiting = self._waiting or ()
         until = self.lane.options.monotonic() - self.lane.options.patience_seconds
         judged = self.lane.judged
-        for commit in waiting:
+        for commit in self._waiting:
             if commit.seq > judged and (remote or commit.at <= until):
                 judged = commit.seq
         return judged
 
     def _expired(self) -> int:
-        """Up to this commit nothing is waited for any more. Gives up in bigger steps: each costs a rewrite."""
-        assert self._waiting is not None
+        """Up to this commit nothing is waited for any more."""
         options = self.lane.options
         given_up = self.lane.given_up
         until = options.monotonic() - options.pending_seconds
         rows = sum(commit.rows for commit in self._waiting)
-        late = sum(commit.rows for commit in self._waiting if commit.at <= until)
-        if rows <= options.pending_rows and late * 4 < rows:
-            return given_up
-        keep = options.pending_rows * 3 // 4
-        while self._waiting and (rows > keep or self._waiting[0].at <= until):
+        while self._waiting and (rows > options.pending_rows or self._waiting[0].at <= until):
             gone = self._waiting.popleft()
             rows -= gone.rows
             given_up = gone.seq
@@ -225,25 +235,20 @@ class Roller:
         self._cleaned = until
 
     def _recover(self) -> None:
-        """After a start: fill the tables of spans that wait, from the rows."""
-        if self._waiting is not None:
-            return
+        """After a start: which commits are still waited for."""
         lane = self.lane
-        waiting: list[_Waiting] = []
-        if lane.signal == "traces":
-            self._run("edges", "tables", {})
-            now = lane.options.monotonic()
-            for file in list(lane.files):
-                found = files.commits(self._con, file, lane.given_up, lane.flushed)
-                if found:
-                    self._use(file)
-                    self._run("edges", "wait", {"after": lane.given_up, "until": lane.flushed})
-                    waiting.extend(_Waiting(seq, rows, now) for seq, rows in found)
-        self._waiting = deque(sorted(waiting, key=lambda commit: commit.seq))
+        now = lane.options.monotonic()
+        found = [
+            _Waiting(seq, rows, now)
+            for file in lane.files
+            if lane.signal == "traces"
+            for seq, rows in files.commits(self._con, file, lane.given_up, lane.flushed)
+        ]
+        self._waiting.extend(sorted(found, key=lambda commit: commit.seq))
 
     def waiting_rows(self) -> int:
         """Spans that wait for the other half of their call."""
-        return sum(commit.rows for commit in tuple(self._waiting or ()))
+        return sum(commit.rows for commit in tuple(self._waiting))
 
     def _section(self, table: str, name: str) -> str:
         shared = f"{name} {self.lane.signal}"

@@ -1,69 +1,13 @@
 -- Edges: who called whom, per minute, in latency buckets, as the caller saw it.
 --
--- What a span says alone is counted at once: a client's call to a database, cache, queue or AWS service, a consumer's
--- read from a queue, a root's unknown caller. Other calls wait for their callee in the live database (`callers`,
--- `callees`) and are counted when the second half of the pair arrives. A client that has waited long enough
--- ($judged is the last commit of such) counts as a call to a remote peer; should its callee come after all,
--- a negative row takes that back. So the sums depend on the rows only, not on how they were grouped.
+-- What a span says alone is counted at once: a client's call to a database, cache, queue or AWS service, a
+-- consumer's read from a queue, a root's unknown caller. Other calls are counted when the second half of the
+-- pair arrives. Both halves are looked for in the rows of the commits in ($given_up, $until], which the roller
+-- shows as `recent_spans` and `recent_links`. A client whose commit is $judged or older and that has no callee
+-- counts as a call to a remote peer; should the callee come after all, a negative row takes that back. So the
+-- sums depend on the rows only, not on how they were grouped into commits and passes.
 --
--- callers.role: 0 nothing by itself, 1 counted at once, 2 counted at once as a call to a queue, 3 waits
-
--- name: tables
-CREATE TABLE live_traces.callers (
-    seq UBIGINT, tenant UINTEGER, trace_hi UBIGINT, trace_lo UBIGINT, span_id UBIGINT, role UTINYINT,
-    service VARCHAR, peer VARCHAR, peer_type VARCHAR,
-    minute_ns BIGINT, bucket SMALLINT, outcome UTINYINT, duration_ns BIGINT
-);
--- A row for each span that a callee refers to: its parent, and for a consumer also what it is linked to.
-CREATE TABLE live_traces.callees (
-    seq UBIGINT, tenant UINTEGER, trace_hi UBIGINT, trace_lo UBIGINT, span_id UBIGINT, consumer BOOLEAN,
-    service VARCHAR, queue VARCHAR, minute_ns BIGINT, bucket SMALLINT, outcome UTINYINT, duration_ns BIGINT
-);
-
--- name: wait
-INSERT INTO live_traces.callers
-SELECT
-    seq, tenant, trace_hi, trace_lo, span_id,
-    CASE
-        WHEN kind NOT IN (3, 4) OR peer = '' THEN 0
-        WHEN peer_type = 'queue' THEN 2
-        WHEN peer_type IN ('database', 'cache', 'aws') THEN 1
-        ELSE 3
-    END,
-    service, peer, CASE WHEN peer_type = '' THEN 'remote' ELSE peer_type END,
-    start_ns // 60000000000 * 60000000000,
-    CASE WHEN duration_ns <= 1 THEN 0 ELSE floor(8 * log2(duration_ns)) END, outcome, duration_ns
-FROM spans
-WHERE seq > $after AND seq <= $until;
-
-INSERT INTO live_traces.callees
-WITH called AS (
-    SELECT
-        seq, tenant, trace_hi, trace_lo, span_id, parent_id, kind = 5 AS consumer, service,
-        CASE WHEN kind = 5 AND peer_type = 'queue' THEN peer ELSE '' END AS queue,
-        start_ns // 60000000000 * 60000000000 AS minute_ns,
-        CASE WHEN duration_ns <= 1 THEN 0 ELSE floor(8 * log2(duration_ns)) END AS bucket, outcome, duration_ns
-    FROM spans
-    WHERE seq > $after AND seq <= $until AND kind IN (2, 5)
-),
-links AS (
-    SELECT DISTINCT seq, tenant, trace_hi, trace_lo, span_id, linked_trace_hi, linked_trace_lo, linked_span_id
-    FROM span_links
-    WHERE seq > $after AND seq <= $until
-)
-SELECT
-    seq, tenant, trace_hi, trace_lo, parent_id, consumer,
-    service, queue, minute_ns, bucket, outcome, duration_ns
-FROM called
-WHERE parent_id <> 0
-UNION ALL
-SELECT
-    seq, tenant, linked_trace_hi, linked_trace_lo, linked_span_id, consumer,
-    service, queue, minute_ns, bucket, outcome, duration_ns
-FROM called JOIN links USING (seq, tenant, trace_hi, trace_lo, span_id)
-WHERE
-    consumer
-    AND NOT (trace_hi = linked_trace_hi AND trace_lo = linked_trace_lo AND parent_id = linked_span_id);
+-- role: 0 nothing by itself, 1 counted at once, 2 counted at once as a call to a queue, 3 judged later
 
 -- name: roll
 INSERT INTO live_traces.edges
@@ -98,82 +42,152 @@ GROUP BY ALL;
 
 -- name: pair
 CREATE OR REPLACE TEMP TABLE pairs AS
-WITH matched AS (
+WITH callers AS NOT MATERIALIZED (
     SELECT
-        r.rowid AS caller_row, r.seq AS caller_seq, tenant, r.role,
-        r.service AS caller_service, r.peer, r.peer_type, r.minute_ns AS caller_minute,
-        r.bucket AS caller_bucket, r.outcome AS caller_outcome, r.duration_ns AS caller_duration,
-        e.seq AS callee_seq, e.consumer, e.service AS callee_service, e.queue, e.minute_ns AS callee_minute,
-        e.bucket AS callee_bucket, e.outcome AS callee_outcome, e.duration_ns AS callee_duration
-    FROM live_traces.callers r JOIN live_traces.callees e USING (tenant, trace_hi, trace_lo, span_id)
+        seq, tenant, trace_hi, trace_lo, span_id, file_no, row_no,
+        kind,
+        service, peer, peer_type, start_ns, outcome, duration_ns
+    FROM recent_spans
+    WHERE seq > $given_up AND seq <= $until
+),
+called AS NOT MATERIALIZED (
+    SELECT
+        seq, tenant, trace_hi, trace_lo, span_id, parent_id, kind = 5 AS consumer, service,
+        CASE WHEN kind = 5 AND peer_type = 'queue' THEN peer ELSE '' END AS queue,
+        start_ns, outcome, duration_ns
+    FROM recent_spans
+    WHERE seq > $given_up AND seq <= $until AND kind IN (2, 5)
+),
+links AS NOT MATERIALIZED (
+    SELECT DISTINCT seq, tenant, trace_hi, trace_lo, span_id, linked_trace_hi, linked_trace_lo, linked_span_id
+    FROM recent_links
+    WHERE seq > $given_up AND seq <= $until
+),
+-- A row for each span that a callee refers to: its parent, and for a consumer also what it is linked to.
+callees AS NOT MATERIALIZED (
+    SELECT
+        seq, tenant, trace_hi, trace_lo, parent_id AS span_id,
+        consumer, service, queue, start_ns, outcome, duration_ns
+    FROM called
+    WHERE parent_id <> 0
+    UNION ALL
+    SELECT
+        seq, tenant, linked_trace_hi, linked_trace_lo, linked_span_id,
+        consumer, service, queue, start_ns, outcome, duration_ns
+    FROM called JOIN links USING (seq, tenant, trace_hi, trace_lo, span_id)
+    WHERE
+        consumer
+        AND NOT (trace_hi = linked_trace_hi AND trace_lo = linked_trace_lo AND parent_id = linked_span_id)
+),
+matched AS NOT MATERIALIZED (
+    SELECT
+        tenant, trace_hi, trace_lo, span_id, r.file_no, r.row_no, r.seq AS caller_seq, r.kind,
+        r.service AS caller_service, r.peer, r.peer_type, r.start_ns AS caller_start_ns,
+        r.outcome AS caller_outcome, r.duration_ns AS caller_duration,
+        e.seq AS callee_seq, e.consumer, e.service AS callee_service, e.queue,
+        e.start_ns AS callee_start_ns, e.outcome AS callee_outcome, e.duration_ns AS callee_duration
+    FROM callers r JOIN callees e USING (tenant, trace_hi, trace_lo, span_id)
 )
-SELECT * FROM matched WHERE callee_seq > $after
-UNION ALL
-SELECT * FROM matched WHERE callee_seq <= $after AND caller_seq > $after;
+SELECT
+    *,
+    CASE
+        WHEN kind NOT IN (3, 4) OR peer = '' THEN 0
+        WHEN peer_type = 'queue' THEN 2
+        WHEN peer_type IN ('database', 'cache', 'aws') THEN 1
+        ELSE 3
+    END AS role
+FROM (
+    SELECT * FROM matched WHERE callee_seq > $after
+    UNION ALL
+    SELECT * FROM matched WHERE callee_seq <= $after AND caller_seq > $after
+);
 
 -- name: count
 -- A way that leads through a queue which one side names goes through the queue.
 INSERT INTO live_traces.edges
-WITH calls AS (
-    SELECT
-        *, role = 2 AND consumer AS from_queue, queue <> '' AS to_queue
+WITH counted AS (
+    SELECT *, role = 2 AND consumer AS from_queue, queue <> '' AS to_queue
     FROM pairs
     WHERE NOT (from_queue AND to_queue) AND (from_queue OR to_queue OR caller_service <> callee_service)
+),
+calls AS (
+    SELECT
+        tenant,
+        CASE WHEN from_queue THEN peer ELSE caller_service END AS caller,
+        CASE WHEN from_queue THEN 'queue' ELSE 'service' END AS caller_type,
+        CASE WHEN to_queue THEN queue ELSE callee_service END AS callee,
+        CASE WHEN to_queue THEN 'queue' ELSE 'service' END AS callee_type,
+        consumer AND NOT to_queue AS link,
+        CASE WHEN from_queue THEN callee_start_ns ELSE caller_start_ns END AS start_ns,
+        CASE WHEN from_queue THEN callee_outcome ELSE caller_outcome END AS outcome,
+        CASE WHEN from_queue THEN callee_duration ELSE caller_duration END AS duration_ns
+    FROM counted
 )
 SELECT
-    $until, tenant,
-    CASE WHEN from_queue THEN callee_minute ELSE caller_minute END,
-    CASE WHEN from_queue THEN peer ELSE caller_service END,
-    CASE WHEN from_queue THEN 'queue' ELSE 'service' END,
-    CASE WHEN to_queue THEN queue ELSE callee_service END,
-    CASE WHEN to_queue THEN 'queue' ELSE 'service' END,
-    consumer AND NOT to_queue,
-    CASE WHEN from_queue THEN callee_bucket ELSE caller_bucket END,
-    count(*),
-    count(*) FILTER (CASE WHEN from_queue THEN callee_outcome ELSE caller_outcome END = 1),
-    count(*) FILTER (CASE WHEN from_queue THEN callee_outcome ELSE caller_outcome END = 2),
-    count(*) FILTER (CASE WHEN from_queue THEN callee_outcome ELSE caller_outcome END = 3),
-    sum(CASE WHEN from_queue THEN callee_duration ELSE caller_duration END)
+    $until, tenant, start_ns // 60000000000 * 60000000000, caller, caller_type, callee, callee_type, link,
+    CASE WHEN duration_ns <= 1 THEN 0 ELSE floor(8 * log2(duration_ns)) END::SMALLINT,
+    count(*), count(*) FILTER (outcome = 1), count(*) FILTER (outcome = 2), count(*) FILTER (outcome = 3),
+    sum(duration_ns)
 FROM calls
 GROUP BY ALL;
 
+-- name: answered
+-- Calls counted as ones to their peer for which a callee has come now.
+CREATE OR REPLACE TEMP TABLE answered AS
+SELECT DISTINCT
+    tenant, trace_hi, trace_lo, span_id, file_no, row_no, caller_seq, role, caller_service, peer, peer_type,
+    caller_start_ns, caller_outcome, caller_duration
+FROM pairs
+WHERE (role = 3 AND caller_seq <= $judged) OR (role = 1 AND NOT consumer);
+
 -- name: correct
--- The first callee of a call that was counted as one to its peer.
+-- Only the first callee takes the call to the peer back.
 INSERT INTO live_traces.edges
-WITH answered AS (
-    SELECT DISTINCT
-        caller_row, caller_seq, tenant, caller_minute, caller_service, peer, peer_type,
-        caller_bucket, caller_outcome, caller_duration
-    FROM pairs
-    WHERE (role = 3 AND caller_seq <= $judged) OR (role = 1 AND NOT consumer)
+WITH referring AS (
+    SELECT tenant, trace_hi, trace_lo, parent_id AS span_id, kind = 5 AS consumer
+    FROM recent_spans
+    WHERE seq > $given_up AND seq <= $after AND kind IN (2, 5) AND parent_id <> 0
+    UNION ALL
+    SELECT tenant, l.linked_trace_hi, l.linked_trace_lo, l.linked_span_id, true
+    FROM recent_links l JOIN recent_spans s USING (seq, tenant, trace_hi, trace_lo, span_id)
+    WHERE seq > $given_up AND seq <= $after AND s.kind = 5
 ),
 before AS (
-    SELECT DISTINCT r.rowid AS caller_row
-    FROM live_traces.callers r JOIN live_traces.callees e USING (tenant, trace_hi, trace_lo, span_id)
-    WHERE
-        r.rowid IN (SELECT caller_row FROM answered) AND r.seq <= $after AND e.seq <= $after
-        AND (r.role = 3 OR NOT e.consumer)
+    SELECT DISTINCT file_no, row_no
+    FROM answered JOIN referring USING (tenant, trace_hi, trace_lo, span_id)
+    WHERE caller_seq <= $after AND (role = 3 OR NOT consumer)
 )
 SELECT
-    $until, tenant, caller_minute, caller_service, 'service', peer, peer_type, false, caller_bucket,
+    $until, tenant, caller_start_ns // 60000000000 * 60000000000, caller_service, 'service', peer,
+    CASE WHEN peer_type = '' THEN 'remote' ELSE peer_type END, false,
+    CASE WHEN caller_duration <= 1 THEN 0 ELSE floor(8 * log2(caller_duration)) END::SMALLINT,
     -count(*), -count(*) FILTER (caller_outcome = 1), -count(*) FILTER (caller_outcome = 2),
     -count(*) FILTER (caller_outcome = 3), -sum(caller_duration)
-FROM answered ANTI JOIN before USING (caller_row)
+FROM answered ANTI JOIN before USING (file_no, row_no)
 GROUP BY ALL;
 
 -- name: judge
 INSERT INTO live_traces.edges
+WITH referring AS (
+    SELECT tenant, trace_hi, trace_lo, parent_id AS span_id
+    FROM recent_spans
+    WHERE seq > $given_up AND seq <= $until AND kind IN (2, 5) AND parent_id <> 0
+    UNION ALL
+    SELECT tenant, l.linked_trace_hi, l.linked_trace_lo, l.linked_span_id
+    FROM recent_links l JOIN recent_spans s USING (seq, tenant, trace_hi, trace_lo, span_id)
+    WHERE seq > $given_up AND seq <= $until AND s.kind = 5
+)
 SELECT
-    $until, tenant, minute_ns, service, 'service', peer, peer_type, false, bucket,
+    $until, tenant, start_ns // 60000000000 * 60000000000, service, 'service', peer,
+    CASE WHEN peer_type = '' THEN 'remote' ELSE peer_type END, false,
+    CASE WHEN duration_ns <= 1 THEN 0 ELSE floor(8 * log2(duration_ns)) END::SMALLINT,
     count(*), count(*) FILTER (outcome = 1), count(*) FILTER (outcome = 2), count(*) FILTER (outcome = 3),
     sum(duration_ns)
-FROM live_traces.callers ANTI JOIN live_traces.callees USING (tenant, trace_hi, trace_lo, span_id)
-WHERE role = 3 AND seq > $judged AND seq <= $judge
+FROM recent_spans ANTI JOIN referring USING (tenant, trace_hi, trace_lo, span_id)
+WHERE
+    seq > $judged AND seq <= $judge
+    AND kind IN (3, 4) AND peer <> '' AND peer_type NOT IN ('database', 'cache', 'queue', 'aws')
 GROUP BY ALL;
-
--- name: give up
-DELETE FROM live_traces.callers WHERE seq <= $given_up;
-DELETE FROM live_traces.callees WHERE seq <= $given_up;
 
 -- name: flush
 INSERT INTO edges
