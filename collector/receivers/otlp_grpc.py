@@ -80,6 +80,7 @@ class OtlpGrpc:
         self._limits = limits or GrpcLimits()
         self._budget = budget or Budget()
         self._clock = clock
+        self._threads = ThreadPoolExecutor(self._limits.threads, thread_name_prefix="raywatch-grpc")
         self._server: grpc.Server | None = None
         self._watch = _Watch(self._limits.receive_s)
         self.addresses: list[list[Address]] = []
@@ -114,11 +115,12 @@ class OtlpGrpc:
         if self._server is not None:
             self._server.stop(timeout).wait(timeout + 1.0)
         self._watch.stop()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _new_server(self) -> grpc.Server:
         limits = self._limits
         server = grpc.server(
-            ThreadPoolExecutor(limits.threads, thread_name_prefix="raywatch-grpc"),
+            self._threads,
             options=[
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", limits.message + _SLACK),

@@ -44,6 +44,9 @@ Authenticate = Callable[[Mapping[str, str]], int]
 ToProtobuf = Callable[[Signal, bytes], bytes]
 """OTLP's JSON -> the same request in protobuf. Raises Rejected."""
 
+_JSON_FACTOR = 2
+"""A body in JSON is also in memory as objects while it is translated; so much more is reserved for it."""
+
 _log = QuietLog(logging.getLogger(__name__))
 
 
@@ -149,6 +152,7 @@ class OtlpHttp:
             with Reservation(self._budget) as reservation:
                 payload = self._read(environ, reservation)
                 if kind == JSON:
+                    reservation.grow(_JSON_FACTOR * len(payload))
                     payload = self._to_protobuf(signal, payload)
                 hints = {name: headers[name] for name in HINTS if name in headers}
                 request = Request(signal, payload, tenant, hints, RECEIVER, sender)
