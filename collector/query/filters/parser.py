@@ -53,6 +53,17 @@ def parse(text: str, language: Language) -> Node:
     return _Parser(text, language).parse()
 
 
+def parse_field(text: str, language: Language) -> Field:
+    """A field as it is written in an expression. Raises QueryError."""
+    parser = _Parser(text, language)
+    if parser.peek().kind not in ("word", "number"):
+        raise parser.error(parser.peek(), f"Expected the name of a field, found {_found(parser.peek())}.")
+    field, _ = parser.field()
+    if parser.peek().kind != "end":
+        raise parser.unexpected(parser.peek())
+    return field
+
+
 def number(text: str) -> int | float:
     """The value of a number token."""
     return float(text) if any(letter in text for letter in ".eE") else int(text)

@@ -240,6 +240,19 @@ class Attributes:
         """One of the places is there."""
         return self._has(places) if places else FALSE
 
+    def value(self, places: Sequence[Place]) -> str:
+        """The value's text, still escaped; NULL where there is none."""
+        parts = f"string_split({self.attrs}, chr(31))"
+        if len(places) <= _FEW:
+            shapes = self.bind([place.shape for place in places], "UBIGINT[]")
+            positions = self.bind([place.position for place in places], "INTEGER[]")
+            return f"{parts}[{positions}[list_position({shapes}, {self.shape})]]"
+        cases = []
+        for position in sorted({place.position for place in places}):
+            here = [place for place in places if place.position == position]
+            cases.append(f"WHEN {self._has(here)} THEN {parts}[{position}]")
+        return f"CASE {' '.join(cases)} END"
+
     def _has(self, places: Sequence[Place]) -> str:
         shapes = sorted({place.shape for place in places})
         if len(shapes) <= _FEW:
@@ -248,12 +261,9 @@ class Attributes:
 
     def _at(self, places: Sequence[Place], condition: Callable[[str], str]) -> str:
         """The condition on the value's text. A row whose shape is none of them has NULL for it."""
-        parts = f"string_split({self.attrs}, chr(31))"
         if len(places) <= _FEW:
-            shapes = self.bind([place.shape for place in places], "UBIGINT[]")
-            positions = self.bind([place.position for place in places], "INTEGER[]")
-            index = f"{positions}[list_position({shapes}, {self.shape})]"
-            return f"coalesce({condition(f'{parts}[{index}]')}, false)"
+            return f"coalesce({condition(self.value(places))}, false)"
+        parts = f"string_split({self.attrs}, chr(31))"
         found = []
         for position in sorted({place.position for place in places}):
             here = [place for place in places if place.position == position]

@@ -1,0 +1,208 @@
+"""The table of spans for the filter language: its keywords, and which spans stand for a node of the map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from collector.errors import QueryError
+from collector.query.filters.language import KINDS, OUTCOMES
+from collector.query.filters.predicate import (
+    FALSE,
+    Binder,
+    CodeColumn,
+    FieldSQL,
+    Keys,
+    NumberColumn,
+    TextColumn,
+    all_of,
+    any_of,
+    compare_text,
+    flag,
+    value_as_text,
+)
+from collector.query.filters.rows import RowCompiler, Rows
+from collector.query.filters.tree import Entity, Field, Operator, Value
+from collector.query.trace_ids import trace_number
+
+SECOND = 1_000_000_000
+IN_RANGE = "{0}.tenant = $tenant AND {0}.start_ns >= $start_ns AND {0}.start_ns < $reach_ns"
+EVENTS_IN_RANGE = "e.tenant = $tenant AND e.span_start_ns >= $start_ns AND e.span_start_ns < $reach_ns"
+
+OUTCOME_CODES = {name: (code, code) for code, name in enumerate(OUTCOMES)}
+KIND_CODES = {name: (code, code) for code, name in enumerate(KINDS)}
+PLATFORMS = {
+    "AWS::AppRunner::Service": "aws_app_runner",
+    "AWS::EKS::Container": "aws_eks",
+    "AWS::ElasticBeanstalk::Environment": "aws_elastic_beanstalk",
+    "AWS::ECS::Container": "aws_ecs",
+    "AWS::ECS::Fargate": "aws_ecs",
+    "AWS::ECS::EC2": "aws_ecs",
+    "AWS::EC2::Instance": "aws_ec2",
+    "AWS::Lambda": "aws_lambda",
+    "AWS::Lambda::Function": "aws_lambda",
+}
+"""X-Ray's type of a segment -> resource attribute cloud.platform."""
+_XRAY_PEERS = {"Database::SQL": "database", "AWS::SQS": "queue", "AWS::SQS::Queue": "queue"}
+
+USER = Keys(("enduser.id", "user.id"))
+ZONE = Keys(("cloud.availability_zone",))
+INSTANCE = Keys(("host.id", "service.instance.id"))
+ARN = Keys(("aws.xray.resource_arn", "cloud.resource_id", "faas.id"))
+ACCOUNT = Keys(("cloud.account.id", "aws.account_id"))
+URL = Keys(("url.full", "http.url", "url.path", "http.target"))
+AGENT = Keys(("user_agent.original", "http.user_agent"))
+CLIENT = Keys(("client.address", "http.client_ip", "net.peer.ip", "network.peer.address"))
+
+
+@dataclass(frozen=True, slots=True)
+class TraceId:
+    """The trace's id in any of its forms; only whole ids are compared."""
+
+    alias: str
+
+    def compare(self, operator: Operator, value: Value, bind: Binder) -> str:
+        high, low = trace_number(value_as_text(value))
+        halves = {"trace_hi": high, "trace_lo": low}
+        same = all_of([f"{self.alias}.{name} = {bind(half, 'UBIGINT')}" for name, half in halves.items()])
+        if operator == "=":
+            return same
+        if operator == "!=":
+            return f"(NOT {same})"
+        raise QueryError("trace.id is compared with = only.")
+
+    def exists(self, bind: Binder) -> str:  # noqa: ARG002 - the protocol's signature
+        return "true"
+
+
+@dataclass(frozen=True, slots=True)
+class SpanException:
+    """The type of an exception that the span recorded."""
+
+    def compare(self, operator: Operator, value: Value, bind: Binder) -> str:
+        return self._with(exception_condition(operator, value_as_text(value), bind))
+
+    def exists(self, bind: Binder) -> str:  # noqa: ARG002 - the protocol's signature
+        return self._with("e.exception_type <> ''")
+
+    def _with(self, condition: str) -> str:
+        events = f"SELECT e.trace_hi, e.trace_lo, e.span_id FROM span_events e WHERE {EVENTS_IN_RANGE}"
+        return f"(s.trace_hi, s.trace_lo, s.span_id) IN ({events} AND {condition})"
+
+
+def exception_condition(operator: Operator, text: str, bind: Binder) -> str:
+    """A comparison of the exception type of an event `e`."""
+    return all_of(["e.exception_type <> ''", compare_text("e.exception_type", operator, text, bind)])
+
+
+@dataclass(frozen=True, slots=True)
+class SpanType:
+    """The type of the node that the span stands for: only whole types are compared."""
+
+    def compare(self, operator: Operator, value: Value, bind: Binder) -> str:
+        is_call = "s.kind IN (3, 4) AND s.peer <> ''"
+        own = "CASE WHEN s.peer_type IN ('', 'rpc') THEN 'remote' ELSE s.peer_type END"
+        type_of = f"(CASE WHEN {is_call} THEN {own} ELSE 'service' END)"
+        text = value_as_text(value)
+        return compare_text(type_of, operator, _XRAY_PEERS.get(text, text), bind)
+
+    def exists(self, bind: Binder) -> str:  # noqa: ARG002 - the protocol's signature
+        return "true"
+
+
+FIELDS: dict[str, FieldSQL | Keys] = {
+    "ok": flag("s.outcome = 0"),
+    "error": flag("s.outcome IN (1, 2)"),
+    "throttle": flag("s.outcome = 2"),
+    "fault": flag("s.outcome = 3"),
+    "inferred": flag("(s.kind IN (3, 4) AND s.peer <> '')"),
+    "root": flag("s.parent_id = 0"),
+    "remote": flag("s.kind IN (3, 4)"),
+    "responsetime": NumberColumn("s.duration_ns", SECOND),
+    "duration": NumberColumn("s.duration_ns", SECOND),
+    "http.status": NumberColumn("s.http_status", missing="s.http_status = 0"),
+    "http.url": URL,
+    "http.method": TextColumn("s.http_method"),
+    "http.useragent": AGENT,
+    "http.clientip": CLIENT,
+    "user": USER,
+    "availabilityzone": ZONE,
+    "instance.id": INSTANCE,
+    "resource.arn": ARN,
+    "account.id": ACCOUNT,
+    "service": TextColumn("s.service"),
+    "operation": TextColumn("s.name"),
+    "message": TextColumn("s.status_message"),
+    "exception": SpanException(),
+    "type": SpanType(),
+    "outcome": CodeColumn("s.outcome", OUTCOME_CODES),
+    "kind": CodeColumn("s.kind", KIND_CODES),
+    "trace.id": TraceId("s"),
+}
+SPAN_ROWS = Rows(alias="s", fields=FIELDS, text=("s.name", "s.service", "s.peer", "s.status_message"))
+"""Spans: `FROM spans s`, with $tenant, $start_ns and $reach_ns bound by the query around it."""
+
+SEGMENT = "(s.kind IN (2, 5) OR s.parent_id = 0)"
+PEER = "(s.kind IN (3, 4) AND s.peer <> '')"
+_AWS_SERVICE = ("rpc.service", "aws.service")
+
+
+def entity_keys(entity: Entity) -> tuple[str, ...]:
+    """The attribute keys that the conditions for a node look at."""
+    keys = list(ACCOUNT.keys) if entity.account else []
+    if entity.type.startswith("AWS::"):
+        keys += ["cloud.platform", *_AWS_SERVICE]
+    return tuple(keys)
+
+
+def node_type(name: str) -> str:
+    """Raywatch's name of a node's type, which X-Ray's name stands for; '' for any."""
+    if name.startswith("client"):
+        return "client"
+    if name in PLATFORMS or name == "service":
+        return "service"
+    if name.startswith("AWS::"):
+        return _XRAY_PEERS.get(name, "aws")
+    return _XRAY_PEERS.get(name, "remote" if name == "rpc" else name)
+
+
+def is_node(entity: Entity, compiler: RowCompiler) -> str:
+    """The span `s` stands for the node: a segment of that service, or a call to such a peer."""
+    if node_type(entity.type) == "client":
+        return all_of(["s.kind = 2 AND s.parent_id = 0", *is_service(Entity(entity.name), compiler)])
+    own = all_of([SEGMENT, *is_service(entity, compiler)])
+    return any_of([own, all_of([PEER, *is_peer(entity, compiler)])])
+
+
+def is_service(entity: Entity, compiler: RowCompiler) -> list[str]:
+    """Conditions for a span to belong to that service."""
+    found = []
+    if entity.name:
+        found.append(f"{compiler.rows.alias}.service = {compiler.bind(entity.name)}")
+    if entity.type in PLATFORMS:
+        found.append(compiler.compare(Field("resource", "cloud.platform"), "=", PLATFORMS[entity.type]))
+    elif node_type(entity.type) not in ("", "service"):
+        found.append(FALSE)
+    return [*found, *_account(entity, compiler)]
+
+
+def is_peer(entity: Entity, compiler: RowCompiler) -> list[str]:
+    """Conditions for a call to go to that peer."""
+    found = []
+    kind = node_type(entity.type)
+    if entity.name:
+        found.append(f"s.peer = {compiler.bind(entity.name)}")
+    if kind == "remote":
+        found.append("s.peer_type IN ('remote', 'rpc', '')")
+    elif kind:
+        found.append(f"s.peer_type = {compiler.bind(kind)}")
+    if kind == "aws" and entity.type.startswith("AWS::"):
+        service = entity.type.split("::")[1]
+        fields = (Field("attribute", key) for key in _AWS_SERVICE)
+        found.append(any_of([compiler.compare(field, "=", service) for field in fields]))
+    return [*found, *_account(entity, compiler)]
+
+
+def _account(entity: Entity, compiler: RowCompiler) -> list[str]:
+    if not entity.account:
+        return []
+    return [compiler.compare(Field("keyword", "account.id"), "=", entity.account)]
