@@ -52,7 +52,8 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """label: one sentence that says what is to be seen. x_lo, x_hi, x_step: milliseconds, for the brush.
+    """label: one sentence that says what is to be seen. x_lo, x_hi, x_step: of the x axis, for the brush;
+    milliseconds on a time axis. x_first: where the first step begins.
 
     points: for the reading under the pointer: [x percent, title, [name, text] ...] of each bucket.
     """
@@ -67,6 +68,7 @@ class Chart:
     x_lo: float = 0
     x_hi: float = 0
     x_step: float = 0
+    x_first: float = 0
     x_scale: str = "linear"
     points: Sequence[Any] = field(default=())
 
@@ -94,6 +96,57 @@ def bars(
                 )
             )
     return rects
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Where buckets lie: bucket i is [times_ns[i], times_ns[i] + step_ns), the plot is [start_ns, end_ns)."""
+
+    times_ns: Sequence[int]
+    step_ns: int
+    start_ns: int
+    end_ns: int
+
+    def share(self, at_ns: float) -> float:
+        """How far a moment is from the left edge of the plot, 0 to 1 inside."""
+        return (at_ns - self.start_ns) / (self.end_ns - self.start_ns)
+
+    def edges(self, at_ns: int) -> tuple[float, float]:
+        """The part of a bucket that is inside the plot, as shares."""
+        return max(0.0, self.share(at_ns)), min(1.0, self.share(at_ns + self.step_ns))
+
+
+def time_bars(
+    steps: Steps, columns: Sequence[Sequence[float]], classes: Sequence[str], *, top: float, height: int
+) -> list[Rect]:
+    """Stacked bars where their bucket lies; buckets outside are left out, those at the edges cut."""
+    rects: list[Rect] = []
+    for at, column in zip(steps.times_ns, columns, strict=True):
+        left, right = steps.edges(at)
+        if right <= left:
+            continue
+        wide = right - left
+        rects += [
+            Rect(r.cls, round(left * 100 + r.x * wide, 3), round(r.width * wide, 3), r.y, r.height)
+            for r in bars([column], classes, top, height)
+        ]
+    return rects
+
+
+def time_line(steps: Steps, values: Sequence[float | None], *, lo: float, hi: float, height: float) -> str:
+    """A path through the middles of buckets, 1000 wide for the plot; None is a gap."""
+    out: list[str] = []
+    pen = False
+    for at, value in zip(steps.times_ns, values, strict=True):
+        left, right = steps.edges(at)
+        if value is None or not math.isfinite(value) or right <= left:
+            pen = False
+            continue
+        x = (left + right) / 2 * 1000
+        y = height - (min(max(value, lo), hi) - lo) / (hi - lo) * height
+        out.append(f"{'L' if pen else 'M'}{x:.1f} {y:.1f}{'' if pen else 'h.1'}")
+        pen = True
+    return " ".join(out)
 
 
 def line(
@@ -143,27 +196,32 @@ def nice_top(value: float, ticks: int = 3) -> tuple[float, float]:
     return step * math.ceil(value / step * 0.999), step
 
 
-def linear_axis(top: float, step: float, height: int, text: Any = units.number) -> list[Tick]:
-    """Ticks from zero to `top`, at most one at the very top edge."""
+def linear_axis(
+    top: float, step: float, height: int, *, full: float | None = None, text: Any = units.number
+) -> list[Tick]:
+    """Ticks from zero to `top`; full: the value at the upper edge, `top` when not given."""
     count = round(top / step)
     return [
-        Tick(round(height - i * step / top * height, 1), "0" if i == 0 else text(i * step), base=i == 0)
+        Tick(round(height - i * step / (full or top) * height, 1), "0" if i == 0 else text(i * step), base=i == 0)
         for i in range(count + 1)
     ]
 
 
 def log_ticks(lo: float, hi: float, most: int = 4) -> list[tuple[float, str]]:
-    """Durations 1-2-5 between two of them, as (nanoseconds, text)."""
+    """Durations 1-2-5 between two of them, about evenly apart, as (nanoseconds, text)."""
+    span = math.log10(hi / lo)
     powers = range(math.floor(math.log10(lo)), math.ceil(math.log10(hi)) + 1)
-    inside = [(m * 10.0**p, m) for p in powers for m in (1, 2, 5) if lo * 0.999 <= m * 10.0**p <= hi * 1.001]
-    chosen = [value for value, _ in inside]
-    for keep in ((1, 2, 5), (1, 5), (1,)):
-        chosen = [value for value, first in inside if first in keep]
-        if len(chosen) <= most + 1:
-            break
-    while len(chosen) > most + 1:
-        chosen = chosen[::2]
-    return [(value, units.duration(value)) for value in chosen]
+    inside = [m * 10.0**p for p in powers for m in (1, 2, 5) if lo * 0.999 <= m * 10.0**p <= hi * 1.001]
+    chosen: list[float] = []
+    for value in inside:
+        if not chosen or math.log10(value / chosen[-1]) >= span / (most + 0.5) * 0.95:
+            chosen.append(value)
+    return [(value, units.short_duration(value)) for value in chosen]
+
+
+def log_share(value: float, lo: float, hi: float) -> float:
+    """Where a value lies between two others on a log axis, 0 to 1."""
+    return (math.log(value) - math.log(lo)) / (math.log(hi) - math.log(lo))
 
 
 def log_axis(lo: float, hi: float, height: int, most: int = 4) -> list[Tick]:

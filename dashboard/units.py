@@ -63,6 +63,12 @@ def duration(ns: float | None) -> str:  # noqa: PLR0911 - one return for each un
     return f"{ns:.0f} ns" if ns else "0 ms"
 
 
+def short_duration(ns: float) -> str:
+    """For axes: `1 s` where `duration` says `1.00 s`."""
+    value, _, unit = duration(ns).partition(" ")
+    return f"{value.rstrip('0').rstrip('.') if '.' in value else value} {unit}"
+
+
 def size(octets: float | None) -> str:
     """Bytes in decimal units: `412 MB`."""
     if octets is None:
@@ -99,11 +105,12 @@ def ago(ns: int, now_ns: int) -> str:
     gap = now_ns - ns
     if abs(gap) < SECOND:
         return "now"
-    text = _coarse(abs(gap))
+    text = coarse(abs(gap))
     return f"{text} ago" if gap > 0 else f"in {text}"
 
 
-def _coarse(ns: int) -> str:
+def coarse(ns: int) -> str:
+    """A length in words: `40 s`, `30 min`, `1 h 5 min`."""
     seconds = ns / SECOND
     for step, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
         if seconds >= step:

@@ -1,8 +1,8 @@
 // Reading and brushing charts that the server drew: [data-points] shows values under the pointer,
 // [data-brush] turns a dragged band into the page's range. 'time' sets from/to, another name sets <name>min/<name>max.
-import { $, el, svg } from './dom.js';
+import { $, $$, el, say, svg } from './dom.js';
 import { go } from './nav.js';
-import { iso, setRange, withParams } from './time.js';
+import { iso, withParams } from './time.js';
 
 const state = { chart: null, from: 0, to: 0, drag: null, cursor: null };
 const clamp = (value, lo, hi) => Math.min(hi, Math.max(lo, value));
@@ -14,18 +14,25 @@ function valueAt(chart, part) {
   if (scale === 'log') return lo * (hi / lo) ** part;
   return +lo + (hi - lo) * part;
 }
-function snapped(chart, a, b) {
-  const { lo, step } = chart.dataset;
-  let [from, to] = [Math.min(a, b), Math.max(a, b)].map(part => valueAt(chart, part));
-  if (+step && chart.dataset.scale !== 'log') {
-    from = +lo + Math.floor((from - lo) / step) * step;
-    to = +lo + Math.max(1, Math.ceil((to - lo) / step - 1e-6)) * step;
-    to = Math.min(Math.max(to, from + +step), +chart.dataset.hi);
-    from = Math.max(from, +lo);
+/** The step that holds a share of the width: its index among data-points, and the share where it begins and ends. */
+function stepAt(chart, part) {
+  const { lo, hi, step, first } = chart.dataset;
+  const count = points(chart).length;
+  if (!+step || chart.dataset.scale === 'log') {
+    const index = clamp(Math.floor(part * count), 0, Math.max(0, count - 1));
+    return { index, from: index / count, to: (index + 1) / count, count };
   }
-  return [from, to];
+  const index = clamp(Math.floor((valueAt(chart, part) - first) / step), 0, Math.max(0, Math.ceil((hi - first) / step) - 1));
+  const at = i => clamp((+first + i * step - lo) / (hi - lo), 0, 1);
+  return { index, from: at(index), to: at(index + 1), count: Math.ceil((hi - first) / step) };
 }
-const clock = ms => new Date(ms).toISOString().slice(11, 19);
+const points = chart => chart.points ??= JSON.parse(chart.dataset.points || '[]');
+
+function snapped(chart, a, b) {
+  const low = Math.min(a, b), high = Math.max(a, b);
+  if (chart.dataset.scale === 'log') return [valueAt(chart, low), valueAt(chart, high)];
+  return [valueAt(chart, stepAt(chart, low).from), valueAt(chart, stepAt(chart, high).to)];
+}
 
 function band(chart, a, b) {
   const plot = plotOf(chart);
@@ -41,24 +48,26 @@ const unband = chart => $('.sel', chart)?.remove();
 function apply(chart, a, b) {
   const [from, to] = snapped(chart, a, b);
   unband(chart);
-  if (chart.dataset.brush === 'time') setRange(Math.round(from), Math.round(to));
-  else go(withParams({ [`${chart.dataset.brush}min`]: +from.toPrecision(4), [`${chart.dataset.brush}max`]: +to.toPrecision(4), cursor: null }));
+  const base = new URL(chart.dataset.to || location.href, location.href).href;
+  const name = chart.dataset.brush;
+  const changes = name === 'time' ? { from: iso(Math.round(from)), to: iso(Math.round(to)) } : { [`${name}min`]: +from.toPrecision(4), [`${name}max`]: +to.toPrecision(4) };
+  go(withParams({ ...changes, cursor: null }, base));
 }
 
 function reading(chart, part) {
-  const points = chart.points ??= JSON.parse(chart.dataset.points || '[]');
+  const all = points(chart), { index, from, to } = stepAt(chart, part);
+  if (!all[index]) return;
+  const [title, ...rows] = all[index];
   let box = $('.rd', chart);
-  if (!points.length) return;
-  const at = clamp(Math.floor(part * points.length), 0, points.length - 1), [title, ...rows] = points[at];
   if (!box) chart.append(box = el('div', { class: 'rd', 'aria-hidden': 'true', 'data-keep': true }));
   box.replaceChildren(el('b', {}, title), ...rows.flatMap(([name, text]) => [el('span', {}, name), el('span', {}, text)]));
   const inner = chart.getBoundingClientRect(), plot = plotOf(chart).getBoundingClientRect();
-  const x = plot.left - inner.left + (at + 0.5) / points.length * plot.width;
+  const middle = (from + to) / 2, x = plot.left - inner.left + middle * plot.width;
   box.style.setProperty('left', `${x + 12 + box.offsetWidth > inner.width ? x - 12 - box.offsetWidth : x + 12}px`);
   box.style.setProperty('top', '4px');
   let line = $('.cross', chart);
   if (!line) plotOf(chart).append(line = svg('line', { class: 'cross', y1: 0, y2: plotOf(chart).getAttribute('height') }));
-  for (const name of ['x1', 'x2']) line.setAttribute(name, `${(at + 0.5) / points.length * 100}%`);
+  for (const name of ['x1', 'x2']) line.setAttribute(name, `${middle * 100}%`);
   return title;
 }
 const unread = chart => { $('.rd', chart)?.remove(); $('.cross', chart)?.remove(); };
@@ -85,30 +94,28 @@ document.addEventListener('pointerup', event => {
   state.drag = null;
   const to = share(chart, event.clientX);
   if (moved) apply(chart, from, to);
-  else if (+chart.dataset.step) apply(chart, from, from);
+  else if (+chart.dataset.step || chart.dataset.points) { const one = stepAt(chart, from); apply(chart, one.from + 1e-5, one.to - 1e-5); }
 });
 document.addEventListener('keydown', event => {
   const chart = event.target.closest?.('[data-brush]');
   if (!chart) return;
   if (event.key === 'Escape' && (state.drag || state.cursor)) { state.drag = state.cursor = null; unband(chart); unread(chart); event.stopPropagation(); return; }
-  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key], count = Math.max(1, Math.round((chart.dataset.hi - chart.dataset.lo) / (chart.dataset.step || (chart.dataset.hi - chart.dataset.lo) / 60)));
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (step) {
-    const now = state.cursor?.chart === chart ? state.cursor : { chart, at: step > 0 ? -1 : count, anchor: null };
-    const at = clamp(now.at + step, 0, count - 1);
-    state.cursor = { chart, at, anchor: event.shiftKey ? now.anchor ?? clamp(now.at, 0, count - 1) : at };
-    const [a, b] = [Math.min(at, state.cursor.anchor) / count, (Math.max(at, state.cursor.anchor) + 1) / count];
-    band(chart, a, b);
-    const title = reading(chart, (at + 0.5) / count);
-    if (title) chart.setAttribute('aria-description', title);
+    const old = state.cursor?.chart === chart ? state.cursor : null;
+    const here = old ? stepAt(chart, clamp(step > 0 ? old.at.to + 1e-4 : old.at.from - 1e-4, 0, 0.9999)) : stepAt(chart, step > 0 ? 0 : 0.9999);
+    state.cursor = { chart, at: here, anchor: event.shiftKey && old ? old.anchor : here };
+    band(chart, Math.min(here.from, state.cursor.anchor.from), Math.max(here.to, state.cursor.anchor.to));
+    const title = reading(chart, (here.from + here.to) / 2);
+    if (title) { chart.setAttribute('aria-description', title); say(title); }
     event.preventDefault();
   } else if (event.key === 'Enter' && state.cursor?.chart === chart) {
     const { at, anchor } = state.cursor;
     state.cursor = null;
-    apply(chart, (Math.min(at, anchor) + 0.001) / count, (Math.max(at, anchor) + 0.999) / count);
+    apply(chart, Math.min(at.from, anchor.from) + 1e-5, Math.max(at.to, anchor.to) - 1e-5);
     event.preventDefault();
     event.stopPropagation();
   }
 }, true);
 document.addEventListener('focusout', event => { const chart = event.target.closest?.('[data-brush]'); if (chart) { unband(chart); unread(chart); state.cursor = null; } });
-document.addEventListener('raywatch:main', () => { state.chart = state.drag = null; });
-export { clock, iso };
+document.addEventListener('raywatch:main', () => { for (const chart of $$('[data-points]')) chart.points = null; state.chart = state.drag = null; });

@@ -44,7 +44,16 @@ function every(seconds) {
   if (seconds) timer = setInterval(() => { if (!document.hidden && !isBusy() && !$('details.tp[open], dialog[open], .bar .pop')) refresh(); }, seconds * 1000);
 }
 
+/** A page that waits for its first data ([data-every] seconds) looks by itself until there is some. */
+let watching = null;
+function watch() {
+  clearTimeout(watching);
+  const every = $('#main [data-every]')?.dataset.every;
+  if (every) watching = setTimeout(async () => { if (!document.hidden && !isBusy()) await refresh(); else watch(); }, every * 1000);
+}
+
 function prepare() {
+  watch();
   for (const radio of $$('[data-local]')) { if (radio.value === 'local') radio.value = zone; }
   const seconds = +(sessionStorage.getItem('refresh') || 0);
   for (const button of $$('[data-refresh]')) button.setAttribute('aria-pressed', +button.dataset.refresh === seconds);
