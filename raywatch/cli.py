@@ -160,6 +160,11 @@ def _serve(config: Config, *, quiet: bool) -> None:
         _end_within(CLOSE_WITHIN)
         if not quiet:
             click.echo("raywatch: finishing what was received …", err=True)
+    # Everything is closed. Tearing the interpreter down would only take time and report threads as leaks.
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _announce(server: Serving, *, quiet: bool) -> None:
@@ -366,7 +371,7 @@ def doctor(ctx: click.Context, /, **options: Any) -> None:
     worst = 0
     for finding in examine(configure(ctx, options).settings):
         mark, style = marks[finding.level]
-        terminal.print(Text.assemble(("  "), (f"{mark:<5}", style), f"{finding.subject:<24}", finding.text))
+        terminal.print(Text.assemble(("  "), (f"{mark:<5}", style), f"{finding.subject:<38}", finding.text))
         worst = max(worst, finding.level == "error")
     sys.exit(int(worst))
 

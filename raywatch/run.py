@@ -30,6 +30,8 @@ PARTS = {
 }
 GRPC = "opentelemetry.exporter.otlp.proto.grpc"
 HTTP = "opentelemetry.exporter.otlp.proto.http"
+LOGS = "opentelemetry.instrumentation.logging.handler"
+"""Sends log records by itself; older versions leave it to the SDK, which must be told."""
 _PROBE = """
 import importlib.util, json, sys
 def has(name):
@@ -81,7 +83,7 @@ def interpreter(command: Sequence[str]) -> str:
 
 def installed(python: str) -> frozenset[str]:
     """Which of the parts that are needed a Python has."""
-    names = [*PARTS, GRPC, HTTP]
+    names = [*PARTS, GRPC, HTTP, LOGS]
     try:
         probe = subprocess.run(  # noqa: S603 -- the Python that is to be started anyway
             [python, "-c", _PROBE, *names], capture_output=True, timeout=30, check=True, text=True
@@ -122,11 +124,12 @@ def environment(target: Target, name: str, have: frozenset[str], given: Mapping[
         "OTEL_TRACES_EXPORTER": "otlp",
         "OTEL_METRICS_EXPORTER": "otlp",
         "OTEL_LOGS_EXPORTER": "otlp",
-        "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED": "true",
         "OTEL_METRIC_EXPORT_INTERVAL": "10000",
         "OTEL_BSP_SCHEDULE_DELAY": "1000",
         "OTEL_BLRP_SCHEDULE_DELAY": "1000",
     }
+    if LOGS not in have:
+        wanted["OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED"] = "true"
     if target.key:
         wanted["OTEL_EXPORTER_OTLP_HEADERS"] = f"x-api-key={quote(target.key)}"
     result = {**wanted, **given}
