@@ -20,7 +20,7 @@ from typing import Protocol
 import grpc
 import numpy as np
 
-from raywatch.bench.templates import SOURCES, Request, Source
+from raywatch.bench.templates import ITEMS, SERVICES, SOURCES, Request, Source
 
 _METHODS = {
     "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
@@ -111,20 +111,36 @@ CONNECTIONS: dict[str, Callable[[str, str, Sequence[tuple[str, str]]], Connectio
 
 
 class Feed:
-    """New requests for all connections, from a few sources in turn."""
+    """New requests for all connections, from a few sources in turn.
 
-    def __init__(self, signal: str, seed: int) -> None:
+    history: seconds of the past over which `items` are spread evenly, oldest first; 0: endless and of now.
+    """
+
+    def __init__(self, signal: str, seed: int, *, items: int = 0, history: float = 0.0) -> None:
         self._lock = threading.Lock()
-        self._requests = self._endless([SOURCES[signal](seed + n) for n in range(_SOURCES)])
+        sources = [SOURCES[signal](seed + n) for n in range(_SOURCES)]
+        self._requests = self._past(sources, items, int(history * 1e9)) if items else self._endless(sources)
 
-    def next(self) -> Request:
+    def next(self) -> Request | None:
+        """None when there are no more."""
         with self._lock:
-            return next(self._requests)
+            return next(self._requests, None)
 
     @staticmethod
     def _endless(sources: Sequence[Source]) -> Iterator[Request]:
         for source in itertools.cycle(sources):
             yield from source.requests(time.time_ns(), _WINDOW_NS)
+
+    @staticmethod
+    def _past(sources: Sequence[Source], items: int, history_ns: int) -> Iterator[Request]:
+        done, begin = 0, time.time_ns() - history_ns
+        window = history_ns * len(SERVICES) * ITEMS // items
+        for number, source in enumerate(itertools.cycle(sources)):
+            for request in source.requests(begin + (number + 1) * window, window):
+                yield request
+                done += request.items
+            if done >= items:
+                return
 
 
 @dataclass(slots=True)
@@ -155,8 +171,7 @@ class _Tally:
 
 
 def _work(connection: Connection, feed: Feed, clock: Clock, end: float, tally: _Tally) -> None:
-    while time.monotonic() < end:
-        request = feed.next()
+    while time.monotonic() < end and (request := feed.next()) is not None:
         due = clock.due(request.items)
         if due >= end:
             return
@@ -226,11 +241,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--warm", type=float, default=5.0)
     parser.add_argument("--rate", type=float, default=0.0, help="items a second; 0: as fast as answered")
+    parser.add_argument("--items", type=int, default=0, help="send so many, with times in the past, and end")
+    parser.add_argument("--history", type=float, default=86_400.0, help="seconds of the past for --items")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000_007)
     parser.add_argument("--header", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args(argv)
     headers = [(name.lower(), value) for name, _, value in (text.partition("=") for text in options.header)]
-    feed = Feed(options.signal, options.seed)
+    feed = Feed(options.signal, options.seed, items=options.items, history=options.history)
     connections = [
         CONNECTIONS[options.protocol](options.address, options.signal, headers)
         for _ in range(options.connections)
