@@ -89,7 +89,7 @@ def decode(letter: str, text: str) -> Value:
 
 
 def join(values: Mapping[str, Value]) -> AttributeSet:
-    """An attribute set from Python values, in their order."""
+    """An attribute set from Python values, in their order; texts must be encodable as UTF-8."""
     if not values:
         return EMPTY_SET
     encoded = [encode(value) for value in values.values()]

@@ -211,6 +211,7 @@ class Expected:
         self.accepted = [0] * len(messages)
         self.repaired = [0] * len(messages)
         self._hints = hints or {}
+        self._wrong = 0
         for self._request, message in enumerate(messages):
             getattr(self, f"_{signal}")(message)
 
@@ -219,9 +220,11 @@ class Expected:
 
     def _settle(self, problems: set[str], rows: Sequence[tuple[str, Row]]) -> None:
         """Count an item, and keep its rows when nothing is wrong with it."""
+        wrong, self._wrong = self._wrong, 0
         if problems:
             self.refused[self._request].append(problems)
             return
+        self.repaired[self._request] += wrong
         self.accepted[self._request] += 1
         for table, row in rows:
             self._add(table, row)
@@ -230,7 +233,7 @@ class Expected:
         trace, span = ids.trace_id, ids.span_id
         legal = (b"",) if empty_is_fine else ()
         wrong = (len(trace) != 16 and trace not in legal) or (len(span) != 8 and span not in legal)
-        self.repaired[self._request] += wrong
+        self._wrong += wrong
         trace, span = trace if len(trace) == 16 else bytes(16), span if len(span) == 8 else bytes(8)
         return _ids(trace, span)
 

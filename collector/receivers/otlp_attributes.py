@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 
 from collector.attributes import json_text, shape_id
 from collector.batch import SEPARATOR
@@ -284,7 +284,7 @@ def _text(name: str, member: pa.Array, problems: Codes, memories: Memories) -> t
         try:
             texts.append(_nested_text(kind, value, memories))
         except DecodeError as error:
-            deep = "MaxDepth" in str(error)
+            deep = isinstance(error, _TooDeep) or "MaxDepth" in str(error)
             wrong[place] = CODES[reasons.NESTED_TOO_DEEP if deep else reasons.MALFORMED_VALUE]
             texts.append("")
     if wrong.any():
@@ -299,27 +299,37 @@ def _nested_text(kind: str, value: bytes, memories: Memories) -> str:
     known = memories.nested.get((kind, value))
     if known is None:
         message = nested(kind)(value)
-        known = json_text(_list(message) if kind == "ArrayValue" else _dict(message))
+        value_of = _list if kind == "ArrayValue" else _dict
+        known = json_text(value_of(message, reasons.MAX_NESTING))
         memories.nested.put((kind, value), known, len(value) + 2 * len(known))
     return known
 
 
-def _list(message: Message) -> list[Any]:
-    return [_value(value) for value in message.values]  # type: ignore[attr-defined]
+class _TooDeep(DecodeError):
+    pass
 
 
-def _dict(message: Message) -> dict[str, Any]:
-    return {_utf8(pair.key): _value(pair.value) for pair in message.values}  # type: ignore[attr-defined]
+def _list(message: Any, levels: int) -> list[Any]:
+    """An ArrayValue that may be so many levels deep."""
+    if not levels:
+        raise _TooDeep
+    return [_value(value, levels - 1) for value in message.values]
 
 
-def _value(message: Any) -> Any:
+def _dict(message: Any, levels: int) -> dict[str, Any]:
+    if not levels:
+        raise _TooDeep
+    return {_utf8(pair.key): _value(pair.value, levels - 1) for pair in message.values}
+
+
+def _value(message: Any, levels: int) -> Any:
     match message.WhichOneof("value"):
         case "string_value":
             return _utf8(message.string_value)
         case "array_value":
-            return _list(message.array_value)
+            return _list(message.array_value, levels)
         case "kvlist_value":
-            return _dict(message.kvlist_value)
+            return _dict(message.kvlist_value, levels)
         case None | "string_value_strindex":
             return None
         case name:

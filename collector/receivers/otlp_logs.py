@@ -52,7 +52,7 @@ def decode_logs(batch: pa.RecordBatch, group: Group) -> Items:
         rows=[Rows("logs", table, problems, found.request)],
         names=found.names,
         shapes=[*sets.shapes, *found.shapes],
-        warnings={reasons.INVALID_LINKED_ID: found.request[repaired]},
+        warnings={reasons.INVALID_LINKED_ID: found.request[repaired & (problems == 0)]},
     )
 
 

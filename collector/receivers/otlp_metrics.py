@@ -150,7 +150,8 @@ def _points(kind: str, found: Tree, metrics: _Metrics, memories: Memories) -> _P
         return _Points(rows, series, sets.shapes, np.zeros(0, np.int64))
     point = exemplars.point
     rows.append(Rows("exemplars", exemplars.table, problems[point], request[point]))
-    return _Points(rows, series, sets.shapes + exemplars.shapes, request[point[exemplars.repaired]])
+    repaired = point[exemplars.repaired & (problems[point] == 0)]
+    return _Points(rows, series, sets.shapes + exemplars.shapes, request[repaired])
 
 
 _Values = tuple[str, list[Any]]

@@ -75,7 +75,7 @@ def decode_traces(batch: pa.RecordBatch, group: Group) -> Items:
         ],
         names=found.names,
         shapes=chain(sets.shapes, found.shapes, *(part.shapes for part in parts)),
-        warnings={reasons.INVALID_LINKED_ID: found.request[repaired]},
+        warnings={reasons.INVALID_LINKED_ID: found.request[repaired[problems[repaired] == 0]]},
     )
 
 

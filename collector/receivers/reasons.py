@@ -28,6 +28,7 @@ MAX_ATTRIBUTES: Final = 1_000
 MAX_VALUE_BYTES: Final = 1 << 20
 MAX_KEY_BYTES: Final = 4 << 10
 MAX_BUCKETS: Final = 16_384
+MAX_NESTING: Final = 50
 MAX_PARTS: Final = 2_000_000
 
 REASONS: Final[dict[str, str]] = {
@@ -41,7 +42,7 @@ REASONS: Final[dict[str, str]] = {
     ATTRIBUTE_TOO_LONG: f"an attribute value or a body is longer than {MAX_VALUE_BYTES:,} bytes",
     ATTRIBUTE_KEY_TOO_LONG: f"an attribute key is longer than {MAX_KEY_BYTES:,} bytes",
     TEXT_TOO_LONG: f"a name or another text is longer than {MAX_VALUE_BYTES:,} bytes",
-    NESTED_TOO_DEEP: "arrays and maps are nested too deep in an attribute value or a body",
+    NESTED_TOO_DEEP: f"an attribute value or a body has more than {MAX_NESTING} arrays or maps in each other",
     MALFORMED_VALUE: "the bytes of an array or a map in an attribute value or a body are malformed",
     MALFORMED_POINT: "a data point has no value, or its buckets do not fit its bounds",
     TOO_MANY_BUCKETS: f"a data point has more than {MAX_BUCKETS:,} buckets or quantiles",
