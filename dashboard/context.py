@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 from dashboard.timerange import (
     DEFAULT_FROM,
     DEFAULT_TO,
+    SECOND,
     BadTime,
     Range,
     absolute,
@@ -125,6 +126,12 @@ class Context:
     def sort_state(self, key: str) -> str:
         """'descending', 'ascending' or ''."""
         return {f"-{key}": "descending", key: "ascending"}.get(self.sort, "")
+
+    @property
+    def middle_ns(self) -> int:
+        """The middle of the range, to the second."""
+        middle = (self.start_ns + self.end_ns) // 2
+        return middle - middle % SECOND
 
     @property
     def zone_name(self) -> str:

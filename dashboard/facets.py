@@ -16,8 +16,8 @@ _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"?|\(|\)|\{|\}|,|[!<>]=|[=<>!]|[^\s"(){},=
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """One value. kind: '' text, 'service' a swatch, else the shape of an outcome. only: a link to
-    it alone.
+    """One value. kind: '' text, 'service' a swatch, else the shape of an outcome. only, without: links
+    to it alone and to all but it.
     """
 
     label: str
@@ -26,6 +26,7 @@ class Facet:
     on: bool
     kind: str = ""
     only: str = ""
+    without: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,15 @@ def toggled(q: str, field: str, value: str) -> str:
     return put(q, field, [v for v in now if v != value] if value in now else [*now, value])
 
 
+def excluded(q: str, field: str, value: str) -> str:
+    """The expression without what has this value of the field."""
+    rest = put(q, field, [v for v in chosen(q, field) if v != value]).strip()
+    clause = f"{field} != {quoted(value)}"
+    if not rest:
+        return clause
+    return f"({rest}) AND {clause}" if _has_or(rest) else f"{rest} AND {clause}"
+
+
 def facets(
     ctx: Context,
     field: str,
@@ -90,6 +100,7 @@ def facets(
             label=label(value), count=number, on=value in now,
             url=ctx.url(q=toggled(ctx.q, field, value), cursor=None, sel=None),
             only=ctx.url(q=put(ctx.q, field, [value]), cursor=None, sel=None),
+            without=ctx.url(q=excluded(ctx.q, field, value), cursor=None, sel=None),
             kind=kind if isinstance(kind, str) else kind(value),
         )
         for value, number in rows

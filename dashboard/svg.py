@@ -202,7 +202,11 @@ def linear_axis(
     """Ticks from zero to `top`; full: the value at the upper edge, `top` when not given."""
     count = round(top / step)
     return [
-        Tick(round(height - i * step / (full or top) * height, 1), "0" if i == 0 else text(i * step), base=i == 0)
+        Tick(
+            round(height - i * step / (full or top) * height, 1),
+            "0" if i == 0 else text(i * step),
+            base=i == 0,
+        )
         for i in range(count + 1)
     ]
 

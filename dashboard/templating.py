@@ -18,6 +18,7 @@ from dashboard.respond import context
 from dashboard.status import Status
 from dashboard.web import Web
 
+AROUND = tuple((timerange.UNITS["m"] * n, f"{n} min") for n in (1, 5, 30))
 Item = tuple[str, str, str]
 
 
@@ -50,6 +51,7 @@ def _functions(web: Web) -> Mapping[str, Any]:
         "icons": icons.ICONS, "shapes": icons.SHAPES, "glyphs": icons.GLYPH,
         "colour": Colours(web.control, web.clock).css, "status_line": Status(web).line,
         "spark_path": svg.spark_path, "presets": timerange.PRESETS, "preset_name": preset_name,
+        "around": AROUND,
         "when_text": _when_text, "settings": web.settings, "nav": groups,
         "tabbar": [(key, SHORT_NAMES.get(key, name), path) for key, name, path in flat if key in TABBAR],
         "csrf": lambda: security.csrf_token(g.visitor),

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 
+from collector.errors import QueryError
+from collector.query.filters.language import TRACES
+from collector.query.filters.parser import parse
 from dashboard import charts, svg, units
-from dashboard.answers import Answer, Table
+from dashboard.answers import Answer, Table, problem_of
 from dashboard.context import Context
+from dashboard.facets import Facet, facets
 from dashboard.pages.page import Page
 from dashboard.web import Web
 
@@ -18,6 +22,7 @@ NAMES = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "<b>bold
 
 
 def show(_web: Web, ctx: Context) -> Answer:
+    """Everything at once; the filter is read for real, so that its errors can be seen."""
     times = [ctx.start_ns + i * ctx.range.length_ns // 40 for i in range(40)]
     waves = [
         charts.line(
@@ -31,15 +36,34 @@ def show(_web: Web, ctx: Context) -> Answer:
         for n, name in enumerate(NAMES)
     ]
     rows = [{"name": f"service-{n}", "requests": 10.0 * n, "p95_ns": 1_700_000 * n**3} for n in range(1, 13)]
+    problem = None
+    try:
+        parse(ctx.q, TRACES)
+    except QueryError as error:
+        problem = problem_of(ctx, error)
     return Answer(
         template="components.html",
+        problem=problem,
         title="Components and states",
         data={"states": [{"kind": kind, "label": label} for kind, label in STATES], "services": rows},
-        extra={"waves": charts.time_figure(waves, ctx.start_ns, ctx.end_ns, ctx.zone), "bars": _bars(ctx)},
+        extra={
+            "waves": charts.time_figure(waves, ctx.start_ns, ctx.end_ns, ctx.zone),
+            "bars": _bars(ctx),
+            "facets": _facets(ctx),
+        },
         tables={
             "services": Table(("service", "requests"), lambda: ((r["name"], r["requests"]) for r in rows))
         },
     )
+
+
+def _facets(ctx: Context) -> dict[str, list[Facet]]:
+    outcomes = (("ok", 44_500), ("error", 141), ("throttle", 566), ("fault", 1934))
+    services = [(f"service-{n}", 47_160 // n) for n in range(1, 16)]
+    return {
+        "Outcome": facets(ctx, "outcome", outcomes, kind=str, label=str.capitalize),
+        "Service": facets(ctx, "service", services, kind="service"),
+    }
 
 
 def _bars(ctx: Context) -> svg.Chart:

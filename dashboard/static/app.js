@@ -41,7 +41,9 @@ function escape(event) {
   if (popover) { popover.open = false; $('summary', popover).focus(); return; }
   if (event.target.closest('.expr')) { event.target.blur(); return; }
   if (isBusy()) { cancel(); return; }
-  if (new URLSearchParams(location.search).has('sel')) { go(time.withParams({ sel: null })); return; }
+  const panel = $('[data-panel] a[data-soft]');
+  if (panel) { go(panel.href); return; }
+  if ($('.main.sheet')) { $('[data-sheet]').click(); return; }
   return false;
 }
 
@@ -53,7 +55,7 @@ bind('z', 'Zoom out', time.zoomOut);
 bind('c', 'Copy the link', () => { permalink(false); });
 bind('C', 'Copy the link, range relative', () => { permalink(true); });
 bind('t', 'Light or dark', theme);
-const letters = { overview: 'o', map: 'm', traces: 't', logs: 'l', tail: 'v', metrics: 'x', ingest: 'i', settings: 's' };
+const letters = { overview: 'o', map: 'm', traces: 't', logs: 'l', tail: 'v', metrics: 'x', ingest: 'h', settings: 's' };
 for (const link of $$('.nav a.it')) {
   const letter = letters[new URL(link.href).pathname.slice(1) || 'overview'];
   if (!letter) continue;

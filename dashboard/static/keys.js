@@ -1,5 +1,6 @@
 // The keyboard: one map, shown by `?`. Off while typing. Pages add keys of their own with `bind`.
 import { $, $$, el, typing } from './dom.js';
+import { go } from './nav.js';
 
 const map = [];
 let waiting = null;
@@ -31,6 +32,7 @@ export function move(step) {
   for (const row of all) row.classList.toggle('cur', row === next);
   next.scrollIntoView({ block: 'nearest' });
   next.dispatchEvent(new CustomEvent('raywatch:row', { bubbles: true }));
+  if ($('[data-panel]') && next.dataset.href) go(next.dataset.href, { push: false });  // the panel follows
   return true;
 }
 
