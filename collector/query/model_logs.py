@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from collector.levels import Level
+
 AttributeValue: TypeAlias = (
     "str | int | float | bool | list[AttributeValue] | dict[str, AttributeValue] | None"
 )
 Order = Literal["newest", "oldest"]
-Level = Literal["FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE", ""]
-"""'' is the level of a record that gives neither a severity number nor a text that names one."""
 
 
 @dataclass(frozen=True, slots=True)

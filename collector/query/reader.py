@@ -6,7 +6,9 @@ The only thing put into a text is a compiled filter, at the place marked `/*filt
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol
@@ -14,6 +16,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from collector.batch import Signal
+from collector.errors import DeadlineExceeded
 
 FILTER = "/*filter*/"
 
@@ -37,6 +40,40 @@ class Reader(Protocol):
         Raises DeadlineExceeded after `deadline` seconds.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A store for one question that reads it several times: one deadline for all of them."""
+
+    store: Reader
+    until: float
+    seconds: float
+
+    @classmethod
+    def of(cls, store: Reader, seconds: float) -> Timed:
+        """The time runs from now on."""
+        return cls(store, time.monotonic() + seconds, seconds)
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left. Raises DeadlineExceeded when there are none."""
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise DeadlineExceeded(f"the question took longer than {self.seconds:g} s")
+        return left
+
+    def read(
+        self,
+        signal: Signal,
+        sql: str,
+        params: Mapping[str, Any],
+        *,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+    ) -> pa.Table:
+        """As the store's `read`, with the time that is left."""
+        return self.store.read(signal, sql, params, start_ns=start_ns, end_ns=end_ns, deadline=self.left)
 
 
 @cache

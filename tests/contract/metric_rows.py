@@ -38,7 +38,9 @@ def stream(
     return row | {"sets": (own, of_resource)}
 
 
-def number(of: Mapping[str, Any], time: float, value: float, *, start: float = 0, flags: int = 0) -> dict[str, Any]:
+def number(
+    of: Mapping[str, Any], time: float, value: float, *, start: float = 0, flags: int = 0
+) -> dict[str, Any]:
     """A point of a gauge or sum; times in seconds."""
     return {
         "table": "numbers", "stream": of, "series_id": of["series_id"], "time_ns": round(time * SECOND),
@@ -61,7 +63,9 @@ def distribution(of: Mapping[str, Any], time: float, *, start: float = 0, **valu
     }  # fmt: skip
 
 
-def exemplar(of: Mapping[str, Any], time: float, value: float, trace: int, **attributes: Any) -> dict[str, Any]:
+def exemplar(
+    of: Mapping[str, Any], time: float, value: float, trace: int, **attributes: Any
+) -> dict[str, Any]:
     """A measurement with a trace; times in seconds."""
     own = join(attributes)
     return {
@@ -96,7 +100,12 @@ def batch(points: Sequence[Mapping[str, Any]]) -> Batch:
             "language": "", "environment": "", "schema_url": "", "shape": of_resource.shape,
             "attrs": of_resource.attrs, "dropped_attributes": 0,
         }  # fmt: skip
-    found = {**tables, "series": [*series.values()], "resources": [*resources.values()], "shapes": [*shapes.values()]}
+    found = {
+        **tables,
+        "series": [*series.values()],
+        "resources": [*resources.values()],
+        "shapes": [*shapes.values()],
+    }
     return Batch("metrics", {name: table("metrics", name, some) for name, some in found.items() if some})
 
 
