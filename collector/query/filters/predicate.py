@@ -39,7 +39,7 @@ class Binder:
     def __call__(self, value: Any, cast: str = "") -> str:
         name = f"{self.prefix}{len(self.params)}"
         self.params[name] = value
-        return f"${name}::{cast}" if cast else f"${name}"
+        return f"CAST(${name} AS {cast})" if cast else f"${name}"
 
 
 @dataclass(frozen=True, slots=True)
