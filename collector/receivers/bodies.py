@@ -98,11 +98,12 @@ def inflate(chunks: Iterable[bytes], limit: int, wrapper: int = GZIP) -> Iterato
     inflater = isal_zlib.decompressobj(wrapper)
     between_members = True
     for chunk in chunks:
-        rest = chunk
-        while rest and room:
+        rest, more = chunk, False
+        while (rest or more) and room:
             between_members = False
+            most = min(room, CHUNK)
             try:
-                piece = inflater.decompress(rest, min(room, CHUNK))
+                piece = inflater.decompress(rest, most)
             except isal_zlib.error as error:  # type: ignore[misc]  # its stub says it is an instance
                 raise Rejected(BAD_ENCODING, f"the compressed body is damaged: {error}") from error
             room -= len(piece)
@@ -111,8 +112,9 @@ def inflate(chunks: Iterable[bytes], limit: int, wrapper: int = GZIP) -> Iterato
             if inflater.eof:
                 rest = inflater.unused_data
                 inflater = isal_zlib.decompressobj(wrapper)
-                between_members = True
+                between_members, more = True, False
             else:
                 rest = inflater.unconsumed_tail
+                more = len(piece) == most  # it can hold output back with all input taken
     if room and not between_members:
         raise Rejected(BAD_ENCODING, "the compressed body ends early")

@@ -40,6 +40,7 @@ _log = QuietLog(logging.getLogger(__name__))
 _STATUS_CODES = {code.value[0]: code for code in grpc.StatusCode}
 _SLACK = 1 << 20
 _TRIES_FOR_A_PORT = 5
+_ANY_IPV4 = "0.0.0.0"  # noqa: S104  compared with, not bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +100,9 @@ class OtlpGrpc:
             addresses = _free_addresses(self._binds)
             server = self._new_server()
             try:
-                for address in (address for group in addresses for address in group):
-                    _add_port(server, address)
+                for group in addresses:
+                    for address in _as_grpc_binds(group):
+                        _add_port(server, address)
             except ListenError:
                 server.stop(None)
                 if not tries:
@@ -248,6 +250,11 @@ def _free_addresses(binds: Sequence[tuple[str, int]]) -> list[list[Address]]:
     finally:
         for sock in (sock for sockets in held for sock in sockets):
             sock.close()
+
+
+def _as_grpc_binds(group: Sequence[Address]) -> list[Address]:
+    """The same addresses for gRPC, to which `::` means IPv4 as well."""
+    return [address for address in group if address.host != _ANY_IPV4 or len(group) == 1]
 
 
 def _add_port(server: grpc.Server, address: Address) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import zlib
 from collections.abc import Iterator
 
@@ -38,6 +39,14 @@ def test_gzip_comes_back_whatever_the_pieces(text: bytes, piece: int, room: int)
 def test_members_are_joined(texts: list[bytes], piece: int) -> None:
     whole = b"".join(texts)
     assert inflated(b"".join(map(gzip.compress, texts)), len(whole), piece=piece) == whole
+
+
+@pytest.mark.parametrize("size", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 4 * CHUNK, 4 * CHUNK + 1])
+@pytest.mark.parametrize("room", [0, 1, 1000])
+def test_sizes_about_a_piece(size: int, room: int) -> None:
+    for text in (bytes(size), random.Random(size).randbytes(size)):
+        assert inflated(gzip.compress(text), size + room, piece=CHUNK) == text
+        assert inflated(zlib.compress(text), size + room, ZLIB, CHUNK) == text
 
 
 @given(TEXTS.filter(bool), st.integers(1, 300))
