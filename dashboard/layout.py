@@ -6,12 +6,15 @@ still drawn, it only has no say in the layers.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import fast_sugiyama
 
 Pair = tuple[str, str]
+STAYS = 0.6
+"""The share of what was there lately that has to be there still for a layout to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +107,17 @@ def _place(
         [(number[a], number[b]) for a, b in calls],
         minimum_length=1, vertex_spacing=step, dummy_vertices=True, dummy_size=0.6,
     )  # fmt: skip
-    spots = {key: (x / step, y / step) for key, (x, y) in points}
+    spots = {int(key): (x / step, y / step) for key, (x, y) in points}
     deepest = max(y for _, y in spots.values())
     least = min(x for x, _ in spots.values())
     grid = {key: (round(deepest - y), round(x - least, 3)) for key, (x, y) in spots.items()}
     grid = _spread(grid)
     onward: dict[int, list[int]] = {}
     for a, b in path or ():
-        onward.setdefault(a, []).append(b)
+        onward.setdefault(int(a), []).append(int(b))
     bends = {pair: _follow(onward, number[pair[0]], number[pair[1]], len(names), grid) for pair in calls}
     breadth = max(place for _, place in grid.values()) + 1
-    return {name: grid[number[name]] for name in names}, bends, breadth
+    return {name: grid[number[name]] for name in names}, {p: b for p, b in bends.items() if b}, breadth
 
 
 def _spread(grid: Mapping[int, tuple[int, float]]) -> dict[int, tuple[int, float]]:
@@ -122,14 +125,20 @@ def _spread(grid: Mapping[int, tuple[int, float]]) -> dict[int, tuple[int, float
     layers: dict[int, list[tuple[float, int]]] = {}
     for key, (layer, place) in grid.items():
         layers.setdefault(layer, []).append((place, key))
-    gaps = [b[0] - a[0] for row in layers.values() for a, b in zip(sorted(row), sorted(row)[1:], strict=False)]
+    gaps = [
+        b[0] - a[0] for row in layers.values() for a, b in zip(sorted(row), sorted(row)[1:], strict=False)
+    ]
     closest = min((gap for gap in gaps if gap > 0), default=1.0)
     scale = 1.0 if closest >= 0.6 else 0.6 / closest
     return {key: (layer, round(place * scale, 3)) for key, (layer, place) in grid.items()}
 
 
 def _follow(
-    onward: Mapping[int, Sequence[int]], start: int, end: int, real: int, grid: Mapping[int, tuple[int, float]]
+    onward: Mapping[int, Sequence[int]],
+    start: int,
+    end: int,
+    real: int,
+    grid: Mapping[int, tuple[int, float]],
 ) -> list[tuple[int, float]]:
     """The invisible points through which the library leads a call over several layers."""
     for first in onward.get(start, ()):
@@ -143,3 +152,42 @@ def _follow(
         if here == end and chain:
             return chain
     return []
+
+
+class StableLayouts:
+    """Layouts that stay put: nodes that come and go from one refresh to the next do not move the others.
+
+    It remembers what it was asked for lately and lays all of that out, as long as most of it is still there.
+    """
+
+    def __init__(self, keep_ns: int = 1_800_000_000_000, most: int = 400) -> None:
+        self._keep_ns = keep_ns
+        self._most = most
+        self._lock = threading.Lock()
+        self._nodes: dict[str, int] = {}
+        self._calls: dict[Pair, int] = {}
+        self._last: tuple[frozenset[str], frozenset[Pair], Layout] | None = None
+
+    def lay_out(self, nodes: Iterable[str], calls: Iterable[Pair], now_ns: int) -> Layout:
+        """A layout in which every one of the nodes has a place, perhaps among places that are empty now."""
+        nodes, calls = frozenset(nodes), frozenset(calls)
+        with self._lock:
+            self._forget(now_ns)
+            known = nodes | self._nodes.keys()
+            if len(known) > self._most or len(nodes) < STAYS * len(known):
+                return lay_out(nodes, calls)
+            self._nodes |= dict.fromkeys(nodes, now_ns)
+            self._calls |= dict.fromkeys(calls, now_ns)
+            all_nodes, all_calls = frozenset(self._nodes), frozenset(self._calls)
+            if self._last is None or self._last[:2] != (all_nodes, all_calls):
+                self._last = (all_nodes, all_calls, lay_out(all_nodes, all_calls))
+            return self._last[2]
+
+    def _forget(self, now_ns: int) -> None:
+        oldest = now_ns - self._keep_ns
+        self._nodes = {key: seen for key, seen in self._nodes.items() if seen >= oldest}
+        self._calls = {
+            pair: seen
+            for pair, seen in self._calls.items()
+            if seen >= oldest and pair[0] in self._nodes and pair[1] in self._nodes
+        }

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from collector.accounting import Accounting
 from collector.storage.control import Control
+from dashboard.layout import StableLayouts
 from collector.storage.store import Store
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -45,3 +46,4 @@ class Web:
     accounting: Accounting
     settings: WebSettings = field(default_factory=WebSettings)
     clock: Callable[[], int] = time.time_ns
+    layouts: StableLayouts = field(default_factory=StableLayouts)

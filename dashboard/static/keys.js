@@ -47,7 +47,7 @@ export function help() {
   for (const { keys, text } of [...map].reverse()) {
     if (!text || seen.has(keys)) continue;
     seen.add(keys);
-    list.append(el('dt', {}, ...keys.split(' ').map(k => el('kbd', { class: 'kn' }, k.replace('+', ' ')))), el('dd', {}, text));
+    list.append(el('dt', {}, ...keys.split(' ').map(k => el('kbd', { class: 'kn' }, k.length > 1 ? k.replace('+', ' ') : k))), el('dd', {}, text));
   }
   const box = el('dialog', { class: 'pal', 'aria-label': 'Keyboard' }, el('div', { class: 'help' }, el('h2', {}, 'Keyboard'), list));
   box.addEventListener('click', event => { if (event.target === box) box.close(); });
