@@ -92,6 +92,8 @@ def _encoded(kind: type[Message], value: Any) -> str | None:
     """A nested value as the bytes of its message, in base64. Raises ParseError."""
     if value is None:
         return None
+    if not isinstance(value, dict):
+        raise json_format.ParseError(f"{kind.DESCRIPTOR.name} must be an object")
     try:
         message = json_format.ParseDict(value, kind(), ignore_unknown_fields=True)
     except json_format.ParseError as error:
