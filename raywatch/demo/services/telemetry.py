@@ -9,6 +9,7 @@ import logging
 import os
 import platform
 import secrets
+import threading
 import time
 from collections.abc import Iterable
 
@@ -85,9 +86,12 @@ class Telemetry:
 
     def close(self) -> None:
         """Sends what is left; bounded by OTEL_EXPORTER_OTLP_TIMEOUT."""
-        self._traces.shutdown()
-        self._logs.shutdown()
-        self._metrics.shutdown()
+        ends = (self._traces.shutdown, self._logs.shutdown, self._metrics.shutdown)
+        threads = [threading.Thread(target=end) for end in ends]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
 
 def _exporters() -> tuple[SpanExporter, MetricExporter, LogRecordExporter]:
