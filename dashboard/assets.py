@@ -1,30 +1,43 @@
 """Static files under names that change with their content, so that browsers may keep them for ever.
 
 `/static/<version>/app.js`: one version over the whole folder, because modules import each other by relative
-names. plotly.min.js comes from the installed package; it is packed once, when first asked for.
+names. plotly.min.js comes from the installed package. Each file is read and packed once, when first asked for.
 """
 
 from __future__ import annotations
 
 import gzip
+import mimetypes
 import re
+from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from importlib import resources
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, request, send_from_directory
+from flask import Blueprint, Response, abort, request
 
 FOLDER = Path(__file__).parent / "static"
 FOREVER = "public, max-age=31536000, immutable"
+TEXT = ("text/css", "text/javascript", "image/svg+xml", "application/json")
 
 assets = Blueprint("assets", __name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _File:
+    """packed: gzip, None where it saves nothing."""
+
+    body: bytes
+    packed: bytes | None
+    content_type: str
+
+
 @cache
 def version() -> str:
+    """Changes when any file of the folder does."""
     digest = blake2b(digest_size=6)
-    for path in sorted(p for p in FOLDER.rglob("*") if p.is_file()):
+    for path in _paths().values():
         digest.update(path.relative_to(FOLDER).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
@@ -33,15 +46,8 @@ def static_url(name: str) -> str:
     return f"/static/{version()}/{name}"
 
 
-@cache
-def _plotly() -> tuple[bytes, str]:
-    script = (resources.files("plotly") / "package_data" / "plotly.min.js").read_bytes()
-    return script, blake2b(script, digest_size=6).hexdigest()
-
-
-@cache
-def _plotly_packed() -> bytes:
-    return gzip.compress(_plotly()[0], 6, mtime=0)
+def plotly_url() -> str:
+    return f"/static/plotly-{_plotly_tag()}.min.js"
 
 
 @cache
@@ -50,35 +56,68 @@ def plotly_style_ids() -> tuple[str, ...]:
 
     The policy refuses inline styles; static/plotly.css holds what is needed of them.
     """
-    found = re.findall(rb'getElementById\("([0-9a-f]{32,})"\)', _plotly()[0])
+    found = re.findall(rb'getElementById\("([0-9a-f]{32,})"\)', _plotly_script())
     return tuple(sorted({name.decode() for name in found}))
 
 
-def plotly_url() -> str:
-    return f"/static/plotly-{_plotly()[1]}.min.js"
+@cache
+def _paths() -> dict[str, Path]:
+    files = sorted(p for p in FOLDER.rglob("*") if p.is_file())
+    return {path.relative_to(FOLDER).as_posix(): path for path in files}
+
+
+@cache
+def _file(name: str) -> _File:
+    content_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    if name.endswith(".js"):
+        content_type = "text/javascript"
+    return _pack(_paths()[name].read_bytes(), content_type)
+
+
+def _pack(body: bytes, content_type: str) -> _File:
+    if content_type not in TEXT:
+        return _File(body, None, content_type)
+    return _File(body, gzip.compress(body, 6, mtime=0), f"{content_type}; charset=utf-8")
+
+
+def _plotly_script() -> bytes:
+    return (resources.files("plotly") / "package_data" / "plotly.min.js").read_bytes()
+
+
+@cache
+def _plotly_tag() -> str:
+    return blake2b(_plotly_script(), digest_size=6).hexdigest()
+
+
+@cache
+def _plotly() -> _File:
+    return _pack(_plotly_script(), "text/javascript")
+
+
+def _sent(file: _File, cache_control: str) -> Response:
+    packed = file.packed if request.accept_encodings["gzip"] > 0 else None
+    response = Response(packed or file.body, content_type=file.content_type)
+    if packed:
+        response.headers["Content-Encoding"] = "gzip"
+    response.headers["Vary"] = "Accept-Encoding"
+    response.headers["Cache-Control"] = cache_control
+    return response
 
 
 @assets.get("/static/plotly-<tag>.min.js")
 def plotly_script(tag: str) -> Response:
-    script, known = _plotly()
-    if tag != known:
+    if tag != _plotly_tag():
         abort(404)
-    packed = request.accept_encodings["gzip"] > 0
-    response = Response(_plotly_packed() if packed else script, content_type="text/javascript; charset=utf-8")
-    if packed:
-        response.headers["Content-Encoding"] = "gzip"
-    response.headers["Vary"] = "Accept-Encoding"
-    response.headers["Cache-Control"] = FOREVER
-    return response
+    return _sent(_plotly(), FOREVER)
 
 
 @assets.get("/static/<tag>/<path:name>")
 def static_file(tag: str, name: str) -> Response:
-    response = send_from_directory(FOLDER, name)
-    response.headers["Cache-Control"] = FOREVER if tag == version() else "no-cache"
-    return response
+    if name not in _paths():
+        abort(404)
+    return _sent(_file(name), FOREVER if tag == version() else "no-cache")
 
 
 @assets.get("/favicon.ico")
 def favicon() -> Response:
-    return send_from_directory(FOLDER, "icon.svg")
+    return _sent(_file("icon.svg"), "max-age=86400")

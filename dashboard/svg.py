@@ -80,22 +80,22 @@ def bars(
     rects = []
     wide = 100 / max(1, len(columns))
     for i, column in enumerate(columns):
-        y = float(height)
-        for value, cls in zip(column, classes, strict=True):
-            if value <= 0 or top <= 0:
-                continue
-            tall = max(1.0, min(value / top * height, y))
+        x, width, y = round((i + gap / 2) * wide, 3), round((1 - gap) * wide, 3), float(height)
+        for tall, cls in zip(_stack(column, top, height), classes, strict=True):
             y -= tall
-            rects.append(
-                Rect(
-                    cls,
-                    round((i + gap / 2) * wide, 3),
-                    round((1 - gap) * wide, 3),
-                    round(y, 1),
-                    round(tall, 1),
-                )
-            )
+            if tall > 0:
+                rects.append(Rect(cls, x, width, round(y, 1), round(tall, 1)))
     return rects
+
+
+def _stack(column: Sequence[float], top: float, height: int) -> list[float]:
+    """Heights in pixels; what is there is at least 1, and the largest makes room where that is too much."""
+    tall = [max(1.0, min(v / top, 1.0) * height) if v > 0 < top else 0.0 for v in column]
+    over = sum(tall) - height
+    if over > 0:
+        largest = tall.index(max(tall))
+        tall[largest] = max(1.0, tall[largest] - over)
+    return tall
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,17 +271,21 @@ def time_axis(start_ns: int, end_ns: int, zone: tzinfo, most: int = 7) -> list[T
 
 def _round_times(start_ns: int, end_ns: int, step: int, zone: tzinfo) -> list[int]:
     """Multiples of `step` since local midnight, right over changes of the zone's offset."""
-    first = to_datetime(start_ns, zone).replace(hour=0, minute=0, second=0)
+    seconds = step // SECOND
+    day = to_datetime(start_ns, zone).replace(hour=0, minute=0, second=0, tzinfo=None)
+    days = max(1, seconds // 86_400)
     found: list[int] = []
-    day = datetime(first.year, first.month, first.day, tzinfo=zone)
-    days = max(1, step // (86_400 * SECOND))
-    while (midnight := int(day.astimezone(UTC).timestamp()) * SECOND) < end_ns:
-        tomorrow = datetime.combine(day.date() + timedelta(days=days), day.time(), zone)
-        until = min(end_ns, int(tomorrow.astimezone(UTC).timestamp()) * SECOND)
-        at = midnight
-        while at < until:
-            if at >= start_ns:
-                found.append(at)
-            at += step
-        day = tomorrow
-    return found
+    while (midnight := _local(day, zone)) < end_ns:
+        if seconds < 3600:
+            first = midnight + max(0, math.ceil((start_ns - midnight) / step)) * step
+            found += range(first, min(end_ns, _local(day + timedelta(days=1), zone)), step)
+        else:
+            hours = range(0, 86_400, min(seconds, 86_400))
+            found += [_local(day + timedelta(seconds=s), zone) for s in hours]
+        day += timedelta(days=days)
+    return sorted({at for at in found if start_ns <= at < end_ns})
+
+
+def _local(clock: datetime, zone: tzinfo) -> int:
+    """When a zone's clock shows this."""
+    return int(clock.replace(tzinfo=zone).astimezone(UTC).timestamp()) * SECOND

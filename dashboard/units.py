@@ -125,6 +125,7 @@ def coarse(ns: int) -> str:
 def _significant(value: float, digits: int, *, trim: bool = True) -> str:
     if value == 0:
         return "0"
+    value = float(f"{value:.{digits - 1}e}")
     places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{places}f}"
     return text.rstrip("0").rstrip(".") if trim and "." in text else text

@@ -6,13 +6,14 @@ Pages get it as `web`. Tests build it with real parts on a temporary directory.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from collector.accounting import Accounting
 from collector.storage.control import Control
-from dashboard.layout import StableLayouts
 from collector.storage.store import Store
+from dashboard.layout import StableLayouts
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -38,6 +39,31 @@ class WebSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One setting of the program as it may be shown. kind: what its text may be, in words."""
+
+    name: str
+    value: str
+    default: str
+    source: str
+    kind: str
+    doc: str
+    changeable: bool
+
+
+class Configuration(Protocol):
+    """The program's settings while it runs."""
+
+    def rows(self) -> Sequence[SettingRow]:
+        """Every setting."""
+        ...
+
+    def change(self, values: Mapping[str, str | None]) -> Mapping[str, str]:
+        """Keep and apply all or none; name -> what is wrong with it. None: back to the file or the default."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Web:
     """store, control and accounting are open; create_app neither opens nor closes anything."""
 
@@ -45,5 +71,6 @@ class Web:
     control: Control
     accounting: Accounting
     settings: WebSettings = field(default_factory=WebSettings)
+    configuration: Configuration | None = None
     clock: Callable[[], int] = time.time_ns
     layouts: StableLayouts = field(default_factory=StableLayouts)

@@ -248,7 +248,7 @@ class _Minute:
             told = {
                 "exception.type": "GatewayTimeout",
                 "exception.message": f"no answer in {ms:.0f} ms",
-                "exception.stacktrace": 'Traceback (most recent call last):\n  File "gateway.py", line 41, in charge',
+                "exception.stacktrace": 'Traceback (most recent call last):\n  File "gateway.py", line 41',
             }
             events = [
                 Span.Event(time_unix_nano=at + int(ms) * MS, name="exception", attributes=attributes(told))
