@@ -2,15 +2,145 @@
 
 from __future__ import annotations
 
-from collector.query.model_traces import Graph, TraceSelection
-from collector.query.reader import Reader
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from collector.query.figures import Figures, seconds_between, served, whole_minutes
+from collector.query.matching import AROUND, Clock, ask, match
+from collector.query.model_traces import Graph, GraphEdge, GraphNode, NodeType, TraceSelection
+from collector.query.reader import Reader, load_sql
+from collector.query.trace import find_place
+from collector.query.trace_ids import trace_number
+
+Row = Mapping[str, Any]
+Key = tuple[str, NodeType]
+_IDS = "/*ids*/"
 
 
 def service_graph(store: Reader, selection: TraceSelection, *, now_ns: int, deadline: float = 10.0) -> Graph:
     """Nodes and edges of a range: from roll-ups by whole minutes, from the spans when there is a filter."""
-    raise NotImplementedError
+    clock = Clock.of(deadline)
+    if selection.filter.strip() or selection.dmin_ns is not None or selection.dmax_ns is not None:
+        return _graph_of_matching(store, selection, now_ns, clock)
+    start, end = whole_minutes(selection.start_ns, selection.end_ns)
+    params = {"tenant": selection.tenant, "start_ns": start, "end_ns": end}
+    edges, red, namespaces = (
+        ask(store, "traces", load_sql(question), params, clock, start_ns=start, end_ns=end).to_pylist()
+        for question in ("graph_edges", "graph_red", "graph_namespaces")
+    )
+    graph = Graph(start, end, seconds_between(start, end, now_ns), (), (), None)
+    return draw(graph, edges, red, namespaces)
+
+
+def _graph_of_matching(store: Reader, selection: TraceSelection, now_ns: int, clock: Clock) -> Graph:
+    matching = match(store, selection, clock)
+    ids = ", ids AS (SELECT trace_hi, trace_lo FROM matched)"
+    rows = matching.ask(store, clock, "graph_spans", (_IDS, ids)).to_pylist()
+    start, end = selection.start_ns, selection.end_ns
+    names = _namespaces(store, selection.tenant, start, end, clock)
+    graph = Graph(start, end, seconds_between(start, end, now_ns), (), (), 0)
+    return _draw_rows(graph, rows, names)
 
 
 def trace_graph(store: Reader, trace_id: str, *, tenant: int = 0, deadline: float = 10.0) -> Graph | None:
     """Nodes and edges of one trace, None when nothing of it is kept. Rates are 0."""
-    raise NotImplementedError
+    clock = Clock.of(deadline)
+    place = find_place(store, *trace_number(trace_id), tenant, clock)
+    if place is None:
+        return None
+    start, end = place["first_ns"], place["last_ns"] + 1
+    ids = "WITH ids AS (SELECT $hi::UBIGINT AS trace_hi, $lo::UBIGINT AS trace_lo)"
+    text = load_sql("graph_spans").replace(_IDS, ids)
+    bounds = {"start_ns": start, "reach_ns": end, "before_ns": start - AROUND}
+    values = {**place, **bounds}
+    table = ask(store, "traces", text, values, clock, start_ns=start - AROUND, end_ns=end)
+    names = _namespaces(store, tenant, start, end, clock)
+    return _draw_rows(Graph(start, end, 0.0, (), (), 1), table.to_pylist(), names)
+
+
+def _namespaces(store: Reader, tenant: int, start: int, end: int, clock: Clock) -> list[Row]:
+    params = {"tenant": tenant, "start_ns": start, "end_ns": end}
+    table = ask(store, "traces", load_sql("graph_namespaces"), params, clock, start_ns=start, end_ns=end)
+    found: list[Row] = table.to_pylist()
+    return found
+
+
+def _draw_rows(graph: Graph, rows: Iterable[Row], namespaces: Iterable[Row]) -> Graph:
+    parts: dict[str, list[Row]] = {"edge": [], "red": [], "traces": []}
+    for row in rows:
+        parts[row["part"]].append(row)
+    red = [{**row, "service": row["caller"], "kind": int(row["callee_type"])} for row in parts["red"]]
+    counted = replace(graph, traces=parts["traces"][0]["requests"])
+    return draw(counted, parts["edge"], red, namespaces)
+
+
+def draw(graph: Graph, edges: Iterable[Row], red: Iterable[Row], namespaces: Iterable[Row]) -> Graph:
+    """The graph with its nodes and edges, from counted rows: see graph_edges.sql and graph_red.sql."""
+    calls: dict[tuple[Key, Key, bool], Figures] = {}
+    for row in edges:
+        key = (row["caller"], row["caller_type"]), (row["callee"], row["callee_type"]), row["link"]
+        calls.setdefault(key, Figures()).add(row)
+    calls = {key: figures for key, figures in calls.items() if figures.requests > 0}
+    nodes: dict[Key, Figures] = {(name, "service"): figures for name, figures in services(red).items()}
+    for (caller, callee, _), figures in calls.items():
+        nodes.setdefault(caller, Figures())
+        of_callee = nodes.setdefault(callee, Figures())
+        if callee[1] != "service":
+            of_callee.merge(figures)
+    names: dict[str, set[str]] = {}
+    for row in namespaces:
+        names.setdefault(row["service"], set()).add(row["namespace"])
+    per_second = 1 / graph.seconds if graph.seconds else 0.0
+    drawn = [_node(key, nodes[key], names, per_second) for key in sorted(nodes)]
+    return replace(
+        graph, nodes=tuple(drawn), edges=tuple(_edge(*key, calls[key], per_second) for key in sorted(calls))
+    )
+
+
+def services(red: Iterable[Row]) -> dict[str, Figures]:
+    """The requests of each service, from rows by service, kind and bucket."""
+    kinds: dict[str, dict[int, Figures]] = {}
+    for row in red:
+        kinds.setdefault(row["service"], {}).setdefault(row["kind"], Figures()).add(row)
+    return {service: served(by_kind) for service, by_kind in kinds.items()}
+
+
+def node_id(key: Key) -> str:
+    """The id of a node."""
+    name, kind = key
+    return f"{kind}:{name}"
+
+
+def _node(key: Key, figures: Figures, names: Mapping[str, set[str]], per_second: float) -> GraphNode:
+    name, kind = key
+    spaces = names.get(name, set()) if kind == "service" else set()
+    p50, p95, p99 = figures.quantiles()
+    return GraphNode(
+        id=node_id(key),
+        name=name,
+        type=kind,
+        namespace=next(iter(spaces)) if len(spaces) == 1 else "",
+        counts=figures.counts(),
+        rate=figures.requests * per_second,
+        p50_ns=p50,
+        p95_ns=p95,
+        p99_ns=p99,
+    )
+
+
+def _edge(key: tuple[Key, Key, bool], figures: Figures, per_second: float) -> GraphEdge:
+    caller, callee, link = key
+    source, target = node_id(caller), node_id(callee)
+    p50, p95, p99 = figures.quantiles()
+    return GraphEdge(
+        id=f"{source}>{target}" + (" link" if link else ""),
+        source=source,
+        target=target,
+        link=link,
+        counts=figures.counts(),
+        rate=figures.requests * per_second,
+        p50_ns=p50,
+        p95_ns=p95,
+        p99_ns=p99,
+    )

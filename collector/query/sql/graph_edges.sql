@@ -1,0 +1,8 @@
+-- Calls between nodes in a range of minutes, per latency bucket, as the caller saw them.
+SELECT
+    caller, caller_type, callee, callee_type, link, bucket,
+    sum(requests)::BIGINT AS requests, sum(errors)::BIGINT AS errors,
+    sum(throttles)::BIGINT AS throttles, sum(faults)::BIGINT AS faults
+FROM edges
+WHERE tenant = $tenant AND minute_ns >= $start_ns AND minute_ns < $end_ns
+GROUP BY ALL
