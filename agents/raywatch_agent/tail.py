@@ -116,7 +116,7 @@ class Follower:
             self._place = Place.of(self._file, 0)
         replaced = not self._is_current(self._file)
         chunk = self._next(self._file, self._place.offset, final=replaced and self._silent >= _GRACE)
-        self._silent = 0 if chunk else self._silent + 1
+        self._silent = self._silent + 1 if replaced and chunk is None else 0
         if chunk is None and replaced and self._silent > _GRACE:
             self.close()
             return self.read()
