@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from collector.accounting import Accounting
+from collector.batch import Signal
+from collector.listeners import Listener, Subscription
 from collector.storage.control import Control
 from collector.storage.store import Store
 from dashboard.layout import StableLayouts
@@ -34,6 +36,8 @@ class WebSettings:
     otlp_http: str = "http://localhost:4318"
     otlp_grpc: str = "http://localhost:4317"
     secure_cookies: bool = False
+    data: str = ""
+    """Directory of the data, '' when there is none."""
     deadline: float = 10.0
     """Seconds that one question of a page may take."""
 
@@ -59,18 +63,23 @@ class Configuration(Protocol):
         ...
 
     def change(self, values: Mapping[str, str | None]) -> Mapping[str, str]:
-        """Keep and apply all or none; name -> what is wrong with it. None: back to the file or the default."""
+        """Keep and apply all or none; name -> what is wrong. None: back to the file or the default."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Web:
-    """store, control and accounting are open; create_app neither opens nor closes anything."""
+    """store, control and accounting are open; create_app neither opens nor closes anything.
+
+    configuration, subscribe: the program's settings, and batches as they are committed (for the live tail);
+    None where there is no program around, as in tests.
+    """
 
     store: Store
     control: Control
     accounting: Accounting
     settings: WebSettings = field(default_factory=WebSettings)
     configuration: Configuration | None = None
+    subscribe: Callable[[Signal, Listener], Subscription] | None = None
     clock: Callable[[], int] = time.time_ns
     layouts: StableLayouts = field(default_factory=StableLayouts)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, cast
 
 from alarms.scheduler import Job, Scheduler
 from collector.accounting import Accounting
-from collector.batch import SIGNALS, Signal
+from collector.batch import Signal
 from collector.errors import ListenError, RaywatchError, Unauthenticated
 from collector.pipeline import Limits as PipelineLimits
 from collector.pipeline import Pipeline
@@ -32,13 +32,14 @@ from collector.receivers.otlp_http import Authenticate, Cors, OtlpHttp
 from collector.receivers.otlp_json import json_to_protobuf
 from collector.receivers.server import HttpLimits, HttpServer
 from collector.storage.control import Control, hash_secret, new_secret
-from collector.storage.store import MEMORY, SECOND_NS, Retention, Store, StoreOptions, open_store
+from collector.storage.store import MEMORY, Retention, Store, StoreOptions, open_store
 from dashboard import Web, WebSettings, create_app
 from dashboard.health import Health
 from dashboard.tracing import observe_pages
 from dashboard.web import LOOPBACK_HOSTS
 from raywatch import listen, process
 from raywatch.config import Config
+from raywatch.live_settings import LiveRetention, LiveSettings
 from raywatch.local import LocalApi
 from raywatch.running import DataLock, Running
 from raywatch.selfobs import ObservedStore, SelfObservation
@@ -50,23 +51,6 @@ if TYPE_CHECKING:
 MAINTAIN_SECONDS = 60
 
 log = logging.getLogger(__name__)
-
-
-class LiveRetention(Mapping[Signal, Retention]):
-    """What the store reads its bounds from; the settings page changes it while the store runs."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-
-    def __getitem__(self, signal: Signal) -> Retention:
-        keep = getattr(self.settings.retention, signal)
-        return Retention(keep.age * SECOND_NS or None, keep.size or None)
-
-    def __iter__(self) -> Iterator[Signal]:
-        return iter(SIGNALS)
-
-    def __len__(self) -> int:
-        return len(SIGNALS)
 
 
 class Application:
@@ -90,7 +74,7 @@ class Application:
 class Serving:
     """A server that is ready. login: the link for the first visit, '' where nobody has to log in."""
 
-    config: Config
+    live: LiveSettings
     store: Store
     control: Control
     accounting: Accounting
@@ -116,9 +100,8 @@ def _start(stack: ExitStack, config: Config, version: str) -> Serving:
     token = new_secret()
     control = _control(stack, settings, token)
     listen.refuse_open_doors(wanted, any_key=control.any_key(), auth=settings.auth)
-    config = config.changed(control.find_settings())
-    retention = LiveRetention(config.settings)
-    store = _store(stack, settings, retention)
+    live = LiveSettings(config, control)
+    store = _store(stack, settings, LiveRetention(live))
     accounting = Accounting()
     limits = PipelineLimits(inbox_bytes=settings.limits.queue)
     pipeline = Pipeline(store, OtlpDecoder, accounting, limits=limits)
@@ -131,7 +114,7 @@ def _start(stack: ExitStack, config: Config, version: str) -> Serving:
         stack.callback(observation.close, 1.0)
         store = cast("Store", ObservedStore(store, observation))
     running = Running(os.getpid(), "", "", "", token, version)
-    server = Serving(config, store, control, accounting, pipeline, observation, running)
+    server = Serving(live, store, control, accounting, pipeline, observation, running)
     _listen(stack, server, wanted)
     if lock is not None:
         lock.tell(server.running)
@@ -176,7 +159,7 @@ def _store(stack: ExitStack, settings: Settings, retention: Mapping[Signal, Rete
 
 def _listen(stack: ExitStack, server: Serving, wanted: listen.Binds) -> None:
     """Open the doors, and note where they are."""
-    settings, control = server.config.settings, server.control
+    settings, control = server.live.settings, server.control
     admit = authenticator(control)
     grpc = None
     if wanted.otlp_grpc is not None:
@@ -222,7 +205,7 @@ class _Later:
 
 
 def _application(server: Serving, admit: Authenticate) -> Application:
-    settings = server.config.settings
+    settings = server.live.settings
     otlp = OtlpHttp(
         server.pipeline.accept,
         server.accounting,
@@ -244,7 +227,7 @@ def _application(server: Serving, admit: Authenticate) -> Application:
 
 
 def _web(server: Serving) -> Web:
-    settings, running = server.config.settings, server.running
+    settings, running = server.live.settings, server.running
     shown = WebSettings(
         name=socket.gethostname(),
         version=running.version,
@@ -252,8 +235,9 @@ def _web(server: Serving) -> Web:
         otlp_http=running.otlp_http or running.url,
         otlp_grpc=running.otlp_grpc,
         deadline=float(settings.limits.query_time),
+        data="" if settings.in_memory else settings.data,
     )
-    return Web(server.store, server.control, server.accounting, shown)
+    return Web(server.store, server.control, server.accounting, shown, server.live, server.pipeline.subscribe)
 
 
 def allowed_hosts(settings: Settings) -> frozenset[str] | None:
