@@ -174,7 +174,7 @@ def _announce(server: Serving, *, quiet: bool) -> None:
 
     terminal = show.console(stderr=True)
     terminal.print()
-    for line in show.banner(server.config, server.running, server.login, _version()):
+    for line in show.banner(server.live.settings, server.running, server.login, _version()):
         terminal.print(line)
 
 

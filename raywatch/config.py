@@ -24,6 +24,9 @@ OTHER_VARIABLES = {"RAYWATCH_CONFIG": "Path of the configuration file."}
 CHANGEABLE = ("log_level", "retention.")
 """What the settings page may change while the program runs."""
 
+FIXED = ("environment", "flag")
+"""Sources that the settings page does not outweigh."""
+
 
 class ConfigError(RaywatchError):
     """Everything that is wrong with the configuration, one text each."""
@@ -61,7 +64,7 @@ class Config:
         now = {item.name: get(self.settings, item.name) for item in walk()}
         sources = dict(self.sources)
         for name, text in values.items():
-            fixed = self.source(name).startswith(("environment", "flag"))
+            fixed = self.source(name).startswith(FIXED)
             if name not in known or fixed or not name.startswith(CHANGEABLE):
                 continue
             try:

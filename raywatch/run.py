@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -22,6 +24,9 @@ from collector.errors import RaywatchError
 
 GENERIC = {"app", "main", "server", "run", "manage", "wsgi", "asgi", "index", "__main__"}
 """Script names that say less about a service than their folder does."""
+
+RUNNERS = {"uvicorn", "gunicorn", "hypercorn", "granian", "flask", "celery", "waitress-serve"}
+"""Programs that run an application they are told of."""
 
 PARTS = {
     "opentelemetry.instrumentation.auto_instrumentation": "opentelemetry-instrumentation",
@@ -94,24 +99,37 @@ def installed(python: str) -> frozenset[str]:
 
 
 def service_name(command: Sequence[str], folder: Path) -> str:
-    """A name for the service: the module or script, or the folder where that is called app or main."""
-    words = list(command[1:])
-    script = ""
-    while words:
-        word = words.pop(0)
-        if word == "-m" and words:
-            script = words[0].partition(":")[0]
-            break
-        if not word.startswith("-"):
-            script = word
-            break
-    if command and not Path(command[0]).name.lower().startswith("python"):
-        script = ""
-    name = Path(script).stem if script.endswith(".py") else script.rpartition("/")[2].partition(".")[0]
+    """A name for the service: its module or script, or the folder where that is called app or main."""
+    python = Path(command[0]).name.lower().startswith("python")
+    module, script = _started(list(command[1:])) if python else (Path(command[0]).name, "")
+    if module in RUNNERS:
+        named = [word for word in command[1:] if re.fullmatch(r"[\w.]+:[\w.]+", word)]
+        named += [after for word, after in pairwise(command) if word in ("--app", "-A")]
+        module = named[0] if named else ""
+    elif not python:
+        module = ""
+    if script:
+        name, beside = Path(script).stem, Path(script).parent.name
+    else:
+        name, beside = module.partition(":")[0].partition(".")[0], ""
     if not name or name.lower() in GENERIC:
-        beside = Path(script).parent.name if script.endswith(".py") else ""
         name = beside or folder.name
     return name or "python"
+
+
+def _started(words: list[str]) -> tuple[str, str]:
+    """The module or the script among Python's arguments; both are empty for `-c` and for none."""
+    while words:
+        word = words.pop(0)
+        if word == "-m":
+            return (words[0] if words else ""), ""
+        if word == "-c":
+            break
+        if word in ("-X", "-W"):
+            del words[:1]
+        elif not word.startswith("-"):
+            return "", word
+    return "", ""
 
 
 def environment(target: Target, name: str, have: frozenset[str], given: Mapping[str, str]) -> dict[str, str]:

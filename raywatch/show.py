@@ -22,9 +22,8 @@ from rich.table import Table
 from rich.text import Text
 
 from collector.storage.store import Copied
-from raywatch.config import Config
 from raywatch.running import Running
-from raywatch.settings import show_seconds, show_size
+from raywatch.settings import Settings, show_seconds, show_size
 
 WIDTH = 4000
 """Of a table that nobody's terminal limits."""
@@ -36,9 +35,8 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=None if stream.isatty() else WIDTH, soft_wrap=True, highlight=False)
 
 
-def banner(config: Config, running: Running, login: str, version: str) -> Iterator[Text]:
+def banner(settings: Settings, running: Running, login: str, version: str) -> Iterator[Text]:
     """What is said once at the start."""
-    settings = config.settings
     yield Text.assemble(("  Raywatch", "bold"), (f" {version}", "dim"))
     yield Text()
     yield _line("Open", Text(login or running.url, "bold cyan"))
