@@ -85,6 +85,8 @@ def _plain(value: object) -> object:
         return sorted(value)
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, range):
+        return list(value)
     if isinstance(value, bytes):
         return value.hex()
     raise TypeError(f"no JSON for {type(value).__name__}")
