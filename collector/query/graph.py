@@ -94,7 +94,7 @@ def draw(graph: Graph, edges: Iterable[Row], red: Iterable[Row], namespaces: Ite
     per_second = 1 / graph.seconds if graph.seconds else 0.0
     drawn = [_node(key, nodes[key], names, per_second) for key in sorted(nodes)]
     return replace(
-        graph, nodes=tuple(drawn), edges=tuple(_edge(*key, calls[key], per_second) for key in sorted(calls))
+        graph, nodes=tuple(drawn), edges=tuple(_edge(key, calls[key], per_second) for key in sorted(calls))
     )
 
 
