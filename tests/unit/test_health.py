@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,15 +65,20 @@ def test_the_commit_histogram_is_cumulative_and_ends_with_its_count() -> None:
     assert values['raywatch_commit_seconds_sum{signal="traces"}'] == pytest.approx(99.02)
 
 
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    opened = open_store(tmp_path_factory.mktemp("health"), StoreOptions(background=False))
+    opened.start()
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
-def parts(tmp_path: Path) -> Iterator[tuple[Store, Control]]:
-    store = open_store(tmp_path, StoreOptions(background=False))
-    store.start()
+def parts(store: Store) -> Iterator[tuple[Store, Control]]:
     control = Control(":memory:")
     control.start()
     yield store, control
     control.close()
-    store.close()
 
 
 def _ask(health: Health, path: str, method: str = "GET", **headers: str) -> tuple[str, str, bytes]:
