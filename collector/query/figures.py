@@ -61,16 +61,21 @@ def total(rows: Iterable[Mapping[str, Any]]) -> Figures:
     return figures
 
 
+def served_kinds(by_kind: Mapping[int, Figures]) -> tuple[int, ...]:
+    """The kinds of spans that are a service's requests."""
+    for kinds in SERVED:
+        if any(kind in by_kind and by_kind[kind].requests > 0 for kind in kinds):
+            return kinds
+    return ()
+
+
 def served(by_kind: Mapping[int, Figures]) -> Figures:
     """A service's requests, out of its spans of each kind."""
-    for kinds in SERVED:
-        figures = Figures()
-        for kind in kinds:
-            if kind in by_kind:
-                figures.merge(by_kind[kind])
-        if figures.requests > 0:
-            return figures
-    return Figures()
+    figures = Figures()
+    for kind in served_kinds(by_kind):
+        if kind in by_kind:
+            figures.merge(by_kind[kind])
+    return figures
 
 
 def whole_minutes(start_ns: int, end_ns: int) -> tuple[int, int]:

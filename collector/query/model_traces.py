@@ -546,6 +546,7 @@ class ExceptionRow:
 
     type: str
     message: str
+    service: str
     operation: str
     count: int
     traces: int

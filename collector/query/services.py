@@ -2,23 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from collector.attributes import unescape
+from collector.query.buckets import DAY, MINUTE, middle, time_buckets, time_step
+from collector.query.cursors import decode_cursor, encode_cursor
+from collector.query.figures import seconds_between, served_kinds, total, whole_minutes
+from collector.query.filters.places import find_places
+from collector.query.filters.predicate import Attributes, Binder
+from collector.query.matching import Clock, ask
 from collector.query.model_traces import (
+    KINDS,
+    OUTCOMES,
+    Counts,
+    Deployment,
     Distribution,
     ExceptionRow,
+    Operation,
     OperationPage,
+    Outcome,
     Overview,
     Series,
     ServiceList,
     ServiceRow,
 )
-from collector.query.reader import Reader
+from collector.query.reader import Reader, load_sql
+from collector.query.trace_ids import span_text, trace_text
+from collector.query.traces import distribution
+from collector.query.verdict import verdict
+
+Row = Mapping[str, Any]
+VERSIONS_SEEN = 7 * DAY
+"""How long before a range a version counts as having been there."""
+MAX_STEPS = 120
+SPARKLINE = 60
+_EMPTY: Row = {
+    "requests": 0, "errors": 0, "throttles": 0, "faults": 0, "p50": None, "p95": None, "p99": None,
+}  # fmt: skip
 
 
 def list_services(
     store: Reader, start_ns: int, end_ns: int, *, now_ns: int, tenant: int = 0, deadline: float = 10.0
 ) -> ServiceList:
     """Every service with requests in the range, worst first, and the deployments in it."""
-    raise NotImplementedError
+    question = _question(store, (start_ns, end_ns), now_ns, tenant, Clock.of(deadline))
+    rows, deployments = question.services(question.figures(SPARKLINE))
+    return ServiceList(question.start, question.end, question.seconds, rows, deployments)
 
 
 def get_service(
@@ -32,14 +64,179 @@ def get_service(
     deadline: float = 10.0,
 ) -> ServiceRow | None:
     """One service with its figures over time, None when it sent nothing in the range."""
-    raise NotImplementedError
+    question = _question(store, (start_ns, end_ns), now_ns, tenant, Clock.of(deadline), service=service)
+    rows, _ = question.services(question.figures(MAX_STEPS))
+    return rows[0] if rows else None
 
 
 def overview(
     store: Reader, start_ns: int, end_ns: int, *, now_ns: int, tenant: int = 0, deadline: float = 10.0
 ) -> Overview:
     """The whole installation: totals, figures over time, services, deployments and the verdict."""
-    raise NotImplementedError
+    question = _question(store, (start_ns, end_ns), now_ns, tenant, Clock.of(deadline))
+    figures = question.figures(MAX_STEPS)
+    rows, deployments = question.services(figures)
+    length = question.end - question.start
+    earlier = _question(store, (question.start - length, question.start), now_ns, tenant, question.clock)
+    before = earlier.figures(1)
+    whole, was = figures.of(None), before.of(None)
+    counts_before = {name: _counts(before.of(name)) for name in before.names()}
+    return Overview(
+        start_ns=question.start,
+        end_ns=question.end,
+        seconds=question.seconds,
+        counts=_counts(whole),
+        before=_counts(was),
+        p50_ns=_middle(whole["p50"]),
+        p95_ns=_middle(whole["p95"]),
+        p99_ns=_middle(whole["p99"]),
+        before_p95_ns=_middle(was["p95"]),
+        series=figures.series(None),
+        services=rows,
+        deployments=deployments,
+        verdict=verdict(rows, counts_before, question.calls(), deployments),
+    )
+
+
+def _question(
+    store: Reader, bounds: tuple[int, int], now_ns: int, tenant: int, clock: Clock, *, service: str = ""
+) -> _Question:
+    start, end = whole_minutes(*bounds)
+    params = {"tenant": tenant, "start_ns": start, "end_ns": end, "service": service}
+    return _Question(store, start, end, seconds_between(start, end, now_ns), clock, params)
+
+
+class _Figures:
+    """The rows of services_series.sql by service and step."""
+
+    def __init__(self, rows: Sequence[Row], step_ns: int, times: range) -> None:
+        self.step_ns = step_ns
+        self.times = times
+        self.rows: dict[str | None, dict[int, Row]] = {}
+        for row in rows:
+            self.rows.setdefault(row["service"], {})[row["place"]] = row
+
+    def names(self) -> list[str]:
+        """The services."""
+        return sorted(name for name in self.rows if name is not None)
+
+    def of(self, service: str | None) -> Row:
+        """The whole range's figures of a service, or of all (None)."""
+        return self.rows.get(service, {}).get(-1, _EMPTY)
+
+    def series(self, service: str | None) -> Series:
+        """The figures per step."""
+        places = self.rows.get(service, {})
+        steps = [places.get(place, _EMPTY) for place in range(len(self.times))]
+        counts = [_counts(step) for step in steps]
+        return Series(
+            step_ns=self.step_ns,
+            times_ns=tuple(self.times),
+            ok=tuple([each.ok for each in counts]),
+            error=tuple([each.error for each in counts]),
+            throttle=tuple([each.throttle for each in counts]),
+            fault=tuple([each.fault for each in counts]),
+            p50_ns=tuple([_middle(step["p50"]) for step in steps]),
+            p95_ns=tuple([_middle(step["p95"]) for step in steps]),
+            p99_ns=tuple([_middle(step["p99"]) for step in steps]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A range of whole minutes and what is asked about it."""
+
+    store: Reader
+    start: int
+    end: int
+    seconds: float
+    clock: Clock
+    params: Mapping[str, Any]
+
+    def ask(self, question: str, **params: Any) -> list[Row]:
+        """The rows of a question about the range."""
+        start = params.get("since_ns", self.start)
+        values = {**self.params, **params}
+        table = ask(
+            self.store, "traces", load_sql(question), values, self.clock, start_ns=start, end_ns=self.end
+        )
+        found: list[Row] = table.to_pylist()
+        return found
+
+    def figures(self, steps: int) -> _Figures:
+        """Figures of services per step."""
+        step = time_step(self.start, self.end, steps, MINUTE)
+        times = time_buckets(self.start, self.end, step)
+        rows = self.ask("services_series", origin_ns=times.start, step_ns=step)
+        return _Figures(rows, step, times)
+
+    def calls(self) -> list[tuple[str, str]]:
+        """Which service calls which."""
+        return [(row["caller"], row["callee"]) for row in self.ask("services_calls")]
+
+    def services(self, figures: _Figures) -> tuple[tuple[ServiceRow, ...], tuple[Deployment, ...]]:
+        """The services, worst first, and the deployments in the range."""
+        since = self.start - VERSIONS_SEEN
+        resources: dict[str, list[Row]] = {}
+        for row in self.ask("services_resources", since_ns=since):
+            resources.setdefault(row["service"], []).append(row)
+        rows = [self._service(figures, name, resources.get(name, [])) for name in figures.names()]
+        rows.sort(key=lambda row: (-row.counts.fault, -row.counts.total, row.service))
+        found = [each for known in resources.values() for each in deployments(known, self.start, self.end)]
+        return tuple(rows), tuple(sorted(found, key=lambda each: (each.time_ns, each.service)))
+
+    def _service(self, figures: _Figures, name: str, resources: Sequence[Row]) -> ServiceRow:
+        whole = figures.of(name)
+        counts = _counts(whole)
+        here = [row for row in resources if row["last_ns"] >= self.start]
+        latest = sorted(here, key=lambda row: -int(row["last_ns"]))
+        return ServiceRow(
+            service=name,
+            namespaces=_distinct(here, "namespace"),
+            languages=_distinct(here, "language"),
+            versions=tuple(dict.fromkeys(row["version"] for row in latest if row["version"])),
+            environments=_distinct(here, "environment"),
+            instances=len({row["instance"] or row["resource_id"] for row in here}),
+            counts=counts,
+            rate=counts.total / self.seconds,
+            fault_rate=counts.fault / counts.total if counts.total else 0.0,
+            error_rate=(counts.error + counts.throttle) / counts.total if counts.total else 0.0,
+            p50_ns=_middle(whole["p50"]),
+            p95_ns=_middle(whole["p95"]),
+            p99_ns=_middle(whole["p99"]),
+            series=figures.series(name),
+            last_ns=max((row["last_ns"] for row in here), default=0),
+        )
+
+
+def _distinct(rows: Sequence[Row], column: str) -> tuple[str, ...]:
+    return tuple(sorted({row[column] for row in rows if row[column]}))
+
+
+def _counts(row: Row) -> Counts:
+    ok = row["requests"] - row["errors"] - row["throttles"] - row["faults"]
+    return Counts(ok, row["errors"], row["throttles"], row["faults"], row["requests"])
+
+
+def _middle(bucket: int | None) -> int | None:
+    return None if bucket is None else middle(bucket)
+
+
+def deployments(resources: Sequence[Row], start_ns: int, end_ns: int) -> list[Deployment]:
+    """The versions of one service that were first seen in the range, after another one."""
+    first: dict[str, int] = {}
+    for row in resources:
+        if row["version"]:
+            first[row["version"]] = min(row["first_ns"], first.get(row["version"], row["first_ns"]))
+    ordered = sorted(first, key=lambda version: (first[version], version))
+    return [
+        Deployment(resources[0]["service"], version, previous, first[version])
+        for previous, version in pairwise(ordered)
+        if start_ns <= first[version] < end_ns
+    ]
+
+
+# Distributions
 
 
 def latency_distribution(
@@ -53,7 +250,11 @@ def latency_distribution(
     deadline: float = 10.0,
 ) -> Distribution:
     """Durations of the requests a service (or one operation of it, then from the spans) served."""
-    raise NotImplementedError
+    question = _question(store, (start_ns, end_ns), end_ns, tenant, Clock.of(deadline), service=service)
+    if operation:
+        bounds = {"start_ns": start_ns, "end_ns": end_ns, "operation": operation}
+        return _distribution(question.ask("services_operation_latency", **bounds))
+    return _distribution(question.ask("services_latency"), only_served=True)
 
 
 def edge_distribution(
@@ -70,7 +271,30 @@ def edge_distribution(
 
     With source '' all calls of a node that is not instrumented itself.
     """
-    raise NotImplementedError
+    question = _question(store, (start_ns, end_ns), end_ns, tenant, Clock.of(deadline))
+    caller_type, _, caller = source.partition(":")
+    callee_type, _, callee = target.partition(":")
+    ends = {"caller": caller, "caller_type": caller_type, "callee": callee, "callee_type": callee_type}
+    return _distribution(question.ask("services_edge_latency", **ends))
+
+
+def _distribution(rows: Sequence[Row], *, only_served: bool = False) -> Distribution:
+    if only_served:
+        kinds = {row["kind"] for row in rows}
+        by_kind = {kind: total(row for row in rows if row["kind"] == kind) for kind in kinds}
+        chosen = served_kinds(by_kind)
+        rows = [row for row in rows if row["kind"] in chosen]
+    buckets: dict[Outcome, dict[int, int]] = {name: {} for name in OUTCOMES}
+    for row in rows:
+        counts = _counts(row)
+        for name, count in zip(
+            OUTCOMES, (counts.ok, counts.error, counts.throttle, counts.fault), strict=True
+        ):
+            buckets[name][row["bucket"]] = buckets[name].get(row["bucket"], 0) + count
+    return distribution(buckets, ())
+
+
+# Operations and exceptions
 
 
 def list_operations(
@@ -84,8 +308,34 @@ def list_operations(
     tenant: int = 0,
     deadline: float = 10.0,
 ) -> OperationPage:
-    """Span names of a service with rate, outcomes and exact percentiles, from the spans; most time first."""
-    raise NotImplementedError
+    """Span names of a service with rate, outcomes and percentiles, from the spans; most time first."""
+    question = _question(store, (start_ns, end_ns), end_ns, tenant, Clock.of(deadline), service=service)
+    after = decode_cursor(cursor, (int, str, int)) if cursor else (0, "", 0)
+    rows = question.ask(
+        "services_operations", start_ns=start_ns, end_ns=end_ns, limit=limit + 1, first_page=not cursor,
+        after_ns=after[0], after_name=after[1], after_kind=after[2],
+    )  # fmt: skip
+    page = rows[:limit]
+    seconds = max(end_ns - start_ns, 1) / 1e9
+    more = ""
+    if len(rows) > limit:
+        more = encode_cursor([page[-1][name] for name in ("total_ns", "name", "kind")])
+    operations = tuple(_operation(row, seconds) for row in page)
+    return OperationPage(operations, rows[0]["different"] if rows else 0, more)
+
+
+def _operation(row: Row, seconds: float) -> Operation:
+    counted = sum(row[name] for name in OUTCOMES)
+    return Operation(
+        operation=row["name"],
+        kind=KINDS[row["kind"]] if row["kind"] < len(KINDS) else "unspecified",
+        counts=Counts(row["ok"], row["error"], row["throttle"], row["fault"], counted),
+        rate=counted / seconds,
+        p50_ns=middle(row["p50"]),
+        p95_ns=middle(row["p95"]),
+        p99_ns=middle(row["p99"]),
+        total_ns=row["total_ns"],
+    )
 
 
 def list_exceptions(
@@ -99,16 +349,39 @@ def list_exceptions(
     deadline: float = 10.0,
 ) -> tuple[ExceptionRow, ...]:
     """Exceptions by type and operation, most frequent first, of one service or of all."""
-    raise NotImplementedError
+    clock = Clock.of(deadline)
+    bind = Binder("m")
+    places = find_places(
+        store, "traces", ["exception.message"], start_ns=start_ns, end_ns=end_ns, deadline=clock.left()
+    ).items.get("exception.message", ())
+    message = Attributes("e", bind).value(places) if places else "''"
+    params = {"tenant": tenant, "start_ns": start_ns, "end_ns": end_ns, "service": service, "limit": limit}
+    text = load_sql("services_exceptions").replace("/*message*/", message)
+    values = {**params, **bind.params}
+    rows = ask(store, "traces", text, values, clock, start_ns=start_ns, end_ns=end_ns).to_pylist()
+    return tuple(_exception(row) for row in rows)
+
+
+def _exception(row: Row) -> ExceptionRow:
+    latest = row["latest"]
+    return ExceptionRow(
+        type=row["type"],
+        message=unescape(latest["message"]),
+        service=row["service"],
+        operation=row["operation"],
+        count=row["count"],
+        traces=row["traces"],
+        first_ns=row["first_ns"],
+        last_ns=row["last_ns"],
+        trace_id=trace_text(latest["trace_hi"], latest["trace_lo"]),
+        span_id=span_text(latest["span_id"]),
+    )
 
 
 def service_names(
     store: Reader, *, prefix: str = "", limit: int = 2000, tenant: int = 0, deadline: float = 10.0
 ) -> tuple[str, ...]:
-    """All names of services that are kept, for the command palette."""
-    raise NotImplementedError
-
-
-def empty_series(step_ns: int) -> Series:
-    """A series without a bucket."""
-    return Series(step_ns, (), (), (), (), (), (), (), ())
+    """All names of services that are kept and hold the text, for the command palette."""
+    params = {"tenant": tenant, "prefix": prefix, "limit": limit}
+    table = ask(store, "traces", load_sql("services_names"), params, Clock.of(deadline))
+    return tuple(table["service"].to_pylist())
