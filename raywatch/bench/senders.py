@@ -57,6 +57,9 @@ class Connection(Protocol):
     def send(self, body: bytes) -> str:
         """'ok', 'retry' or the reason why it was refused."""
 
+    def close(self) -> None:
+        """Nothing is sent any more."""
+
 
 def _same(body: bytes) -> bytes:
     return body
@@ -78,6 +81,9 @@ class GrpcConnection:
             code = error.code()
             return "retry" if code == grpc.StatusCode.UNAVAILABLE else f"{code.name}: {error}"
         return "partial success" if answer else "ok"
+
+    def close(self) -> None:
+        self._channel.close()
 
 
 class HttpConnection:
@@ -102,6 +108,9 @@ class HttpConnection:
         if response.status != 200:
             return f"{response.status}: {answer[:200]!r}"
         return "partial success" if answer else "ok"
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 CONNECTIONS: dict[str, Callable[[str, str, Sequence[tuple[str, str]]], Connection]] = {
@@ -134,7 +143,7 @@ class Feed:
     @staticmethod
     def _past(sources: Sequence[Source], items: int, history_ns: int) -> Iterator[Request]:
         done, begin = 0, time.time_ns() - history_ns
-        window = history_ns * len(SERVICES) * ITEMS // items
+        window = history_ns // -(-items // (len(SERVICES) * ITEMS))
         for number, source in enumerate(itertools.cycle(sources)):
             for request in source.requests(begin + (number + 1) * window, window):
                 yield request
@@ -253,6 +262,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for _ in range(options.connections)
     ]
     report = run(connections, feed, seconds=options.seconds, warm=options.warm, rate=options.rate)
+    for connection in connections:
+        connection.close()
     sys.stdout.write(json.dumps(asdict(report)) + "\n")
     return 0 if not report.refused else 1
 
