@@ -14,7 +14,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -28,7 +28,7 @@ from collector.receivers.workers import WorkerPool
 from collector.receivers.wsgi import Exchange, Pace, error_answer, refuse
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication
 
 _log = QuietLog(logging.getLogger(__name__))
 _END = b"\r\n\r\n"
@@ -352,20 +352,3 @@ class _Poller:
                 self._selector.register(sock, selectors.EVENT_READ, sock)
             else:
                 self._selector.unregister(sock)
-
-
-def dispatch(routes: Mapping[str, WSGIApplication], otherwise: WSGIApplication) -> WSGIApplication:
-    """A WSGI callable that hands a request to the route whose prefix its path has, or to `otherwise`.
-
-    Paths stay whole: PATH_INFO and SCRIPT_NAME are not touched. The longest prefix wins.
-    """
-    ordered = sorted(routes.items(), key=lambda route: -len(route[0]))
-
-    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "")
-        for prefix, app in ordered:
-            if path.startswith(prefix):
-                return app(environ, start_response)
-        return otherwise(environ, start_response)
-
-    return application

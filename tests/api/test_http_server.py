@@ -21,7 +21,7 @@ from collector.quiet import QuietLog
 from collector.receivers import server as module
 from collector.receivers import wsgi
 from collector.receivers.listen import listen
-from collector.receivers.server import HttpLimits, HttpServer, dispatch
+from collector.receivers.server import HttpLimits, HttpServer
 
 LIMITS = HttpLimits(worker_idle_s=0.2)
 
@@ -585,21 +585,3 @@ def test_nothing_is_opened_before_the_start() -> None:
     threads = threading.active_count()
     HttpServer(App(), [("127.0.0.1", 0)])
     assert threading.active_count() == threads
-
-
-def test_dispatch_goes_by_the_longest_prefix() -> None:
-    def named(name: str) -> Callable:
-        def app(environ, start_response) -> list[bytes]:
-            start_response("200 OK", [])
-            return [f"{name} {environ['PATH_INFO']}".encode()]
-
-        return app
-
-    app = dispatch({"/v1/": named("otlp"), "/v1/special": named("special")}, named("pages"))
-    with serving(app=app) as (server, _), Client(server.port) as client:
-        for path, expected in [
-            ("/v1/traces", b"otlp /v1/traces"), ("/v1/special", b"special /v1/special"),
-            ("/v1", b"pages /v1"), ("/", b"pages /"), ("/static/v1/x", b"pages /static/v1/x"),
-        ]:  # fmt: skip
-            client.send(get(path))
-            assert client.answer()[2] == expected
