@@ -255,7 +255,8 @@ def _middle(values: list[int]) -> float | None:
 
 def _lines(ctx: Context, lines: LogHistogram, since: int | None, *, bad: bool, when: str) -> Kpi:
     """Error log lines a minute; the histogram begins one range earlier."""
-    totals = [sum(values) for values in zip(*lines.counts.values(), strict=True)] if lines.counts else []
+    counts = lines.counts.values() or [[0] * len(lines.times_ns)]
+    totals = [sum(values) for values in zip(*counts, strict=True)]
     pairs = list(zip(lines.times_ns, totals, strict=True))
     now = [(t, n) for t, n in pairs if t >= ctx.start_ns]
     minutes = ctx.range.length_ns / (60 * SECOND)
