@@ -20,6 +20,7 @@ from collector.receivers.otlp_descriptors import columns
 from collector.receivers.otlp_items import Group, Items, batch_of, outcomes
 from collector.receivers.otlp_logs import decode_logs
 from collector.receivers.otlp_metrics import decode_metrics
+from collector.receivers.otlp_parts import check_size
 from collector.receivers.otlp_repair import merged, repaired
 from collector.receivers.otlp_traces import decode_traces
 from collector.receivers.reasons import MALFORMED_REQUEST
@@ -28,6 +29,10 @@ from collector.request import Decoded, Outcome, Request
 _Decode: TypeAlias = Callable[[pa.RecordBatch, Group], Items]
 
 _SIGNALS: dict[Signal, _Decode] = {"traces": decode_traces, "logs": decode_logs, "metrics": decode_metrics}
+
+
+class _Unreadable(Exception):
+    """Some request is not a message of its signal, or has a text that is not UTF-8."""
 
 
 class OtlpDecoder:
@@ -44,37 +49,52 @@ class OtlpDecoder:
 
         now_ns: nanoseconds since the epoch, for what was sent without a time.
         """
-        requests = list(requests)
         errors: dict[int, Rejected] = {}
-        texts: dict[int, int] = {}
+        repairs: dict[int, int] = {}
+        group = [_sized(signal, request, errors, place) for place, request in enumerate(requests)]
         try:
-            items = self._decode(signal, requests, now_ns)
-        except (ValueError, Ambiguous):
-            for place, request in enumerate(requests):
+            items = self._decode(signal, group, now_ns)
+        except (_Unreadable, Ambiguous):
+            for place, request in enumerate(group):
                 try:
-                    payload, repairs = self._readable(signal, request, now_ns)
+                    payload, repairs[place] = self._readable(signal, request, now_ns)
                 except DecodeError as error:
                     errors[place] = Rejected(MALFORMED_REQUEST, f"not an OTLP {signal} request: {error}")
-                    payload, repairs = b"", 0
-                requests[place] = replace(request, payload=payload)
-                if repairs:
-                    texts[place] = repairs
-            items = self._decode(signal, requests, now_ns)
-        answers = outcomes(signal, items, len(requests), texts)
+                    payload = b""
+                group[place] = replace(request, payload=payload)
+            items = self._decode(signal, group, now_ns)
+        answers = outcomes(signal, items, len(group), {place: n for place, n in repairs.items() if n})
         for place, rejected in errors.items():
             answers[place] = Outcome(error=rejected, message=str(rejected))
-        return Decoded(batch_of(signal, items, sum(len(request.payload) for request in requests)), answers)
+        return Decoded(batch_of(signal, items, sum(len(request.payload) for request in group)), answers)
 
     def _decode(self, signal: Signal, requests: Sequence[Request], now_ns: int) -> Items:
-        batch = columns(signal).list_to_record_batch([request.payload for request in requests])
+        """All requests in one call. Raises _Unreadable or Ambiguous when any of them needs the slow way."""
+        try:
+            batch = columns(signal).list_to_record_batch([request.payload for request in requests])
+        except ValueError as error:
+            raise _Unreadable from error
         return _SIGNALS[signal](batch, Group(requests, self._memories, now_ns))
 
     def _readable(self, signal: Signal, request: Request, now_ns: int) -> tuple[bytes, int]:
-        """The request in a form that can be decoded with others, and how many texts were repaired for it."""
+        """The request in a form that can be decoded with others, and how many of its texts were repaired.
+
+        Raises DecodeError.
+        """
         try:
             self._decode(signal, [request], now_ns)
         except Ambiguous:
             return merged(signal, request.payload), 0
-        except ValueError:
+        except _Unreadable:
             return repaired(signal, request.payload)
         return request.payload, 0
+
+
+def _sized(signal: Signal, request: Request, errors: dict[int, Rejected], place: int) -> Request:
+    """The request, or an empty one in its place when it is too much to look at."""
+    try:
+        check_size(signal, request.payload)
+    except Rejected as error:
+        errors[place] = error
+        return replace(request, payload=b"")
+    return request

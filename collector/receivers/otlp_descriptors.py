@@ -39,11 +39,9 @@ _FILES = (
     trace_service_pb2, logs_service_pb2, metrics_service_pb2,
 )  # fmt: skip
 _NESTED = frozenset({"AnyValue.array_value", "AnyValue.kvlist_value"})
-_ITEMS = frozenset({"ScopeSpans.spans", "ScopeLogs.log_records", "Metric.gauge", "Metric.sum"}) | frozenset(
-    {"Metric.histogram", "Metric.exponential_histogram", "Metric.summary"}
-)
 _String = descriptor_pb2.FieldDescriptorProto.TYPE_STRING
 _Bytes = descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
+_Message = descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE
 
 
 class Columns(Protocol):
@@ -61,9 +59,17 @@ def columns(signal: Signal) -> Columns:
 
 
 @cache
-def outline(signal: Signal) -> Columns:
-    """The same, but each item (or each metric's data) is left as the bytes it came in: to measure it."""
-    return _columns(_pool(_NESTED | _ITEMS), REQUESTS[signal].DESCRIPTOR.full_name)
+def one_level(message: str) -> Columns:
+    """The decoder of the messages with this full name that leaves messages and texts inside them as bytes."""
+    return _columns(_pool(_every_message_field(), texts_as_bytes=True), message)
+
+
+@cache
+def messages_inside(message: str) -> dict[str, str]:
+    """Field -> full name of its message, for the message with this full name; not into attributes."""
+    descriptor = _pool(_NESTED).FindMessageTypeByName(message)
+    fields = [] if descriptor.name == "KeyValue" else descriptor.fields
+    return {field.name: field.message_type.full_name for field in fields if field.message_type}
 
 
 @cache
@@ -91,6 +97,17 @@ def nested(name: str) -> Callable[[bytes], Message]:
     pool = _pool(frozenset(), texts_as_bytes=True)
     parser = _message(pool, f"opentelemetry.proto.common.v1.{name}").FromString
     return cast(Callable[[bytes], Message], parser)
+
+
+def _every_message_field() -> frozenset[str]:
+    files = []
+    for module in _FILES:
+        file = descriptor_pb2.FileDescriptorProto()
+        module.DESCRIPTOR.CopyToProto(file)
+        files.append(file)
+    messages = [message for file in files for message in _messages(file.message_type)]
+    fields = ((each.name, field) for each in messages for field in each.field)
+    return frozenset(f"{name}.{field.name}" for name, field in fields if field.type == _Message)
 
 
 def _columns(pool: DescriptorPool, name: str) -> Columns:

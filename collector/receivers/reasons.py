@@ -29,11 +29,11 @@ MAX_VALUE_BYTES: Final = 1 << 20
 MAX_KEY_BYTES: Final = 4 << 10
 MAX_BUCKETS: Final = 16_384
 MAX_NESTING: Final = 50
-MAX_PARTS: Final = 2_000_000
+MAX_PARTS: Final = 4_000_000
 
 REASONS: Final[dict[str, str]] = {
     MALFORMED_REQUEST: "the request is not a message of its signal",
-    TOO_MANY_PARTS: f"the request has more than {MAX_PARTS:,} parts",
+    TOO_MANY_PARTS: f"the request has more than {MAX_PARTS:,} spans, attributes and other parts",
     INVALID_TRACE_ID: "the trace id is not 16 bytes or is all zero",
     INVALID_SPAN_ID: "the span id is not 8 bytes or is all zero",
     INVALID_PARENT_ID: "the parent span id is neither absent nor 8 bytes",

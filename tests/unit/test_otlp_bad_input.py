@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
+from fuzz_otlp import run_group, run_json
 from google.protobuf.message import Message
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import ArrayValue
 from otlp_messages import NOW, check, contents
 
@@ -18,6 +23,7 @@ from collector.receivers.reasons import (
     MAX_ATTRIBUTES,
     MAX_KEY_BYTES,
     MAX_NESTING,
+    MAX_PARTS,
     MAX_VALUE_BYTES,
     REASONS,
     WARNINGS,
@@ -387,3 +393,47 @@ def test_reasons_of_several_requests_are_told_to_the_right_ones() -> None:
         (0, {"invalid_trace_id": 2, "invalid_span_id": 1}),
         (1, {"invalid_span_id": 1}),
     ]
+
+
+@pytest.mark.parametrize(
+    ("part", "depth"),
+    [
+        (b"\x0a\x00", 0),
+        (b"\x12\x00", 1),
+        (b"\x12\x00", 2),
+        (b"\x4a\x00", 3),
+        (b"\x5a\x00", 3),
+        (b"\x4a\x02\x12\x00", 3),
+    ],
+)
+def test_a_request_of_nothing_but_parts_is_refused_before_it_is_decoded(part: bytes, depth: int) -> None:
+    payload = part * (MAX_PARTS + 1)
+    for number in [2, 2, 1][3 - depth :]:
+        payload = field(number, payload)
+    good = simple("traces", "good")
+    batch, outcomes = decode("traces", good, payload)
+    assert [outcome.error and outcome.error.reason for outcome in outcomes] == [None, "too_many_parts"]
+    assert batch.items == 1
+
+
+def test_a_large_request_is_read() -> None:
+    request = flat("logs")()
+    records = request.resource_logs.add().scope_logs.add().log_records
+    for word in ("a", "b", "c"):
+        long = text(word * (MIB - 8))
+        records.add(body=long, attributes=[{"key": word, "value": long}] * 2)
+    payload = request.SerializeToString()
+    assert len(payload) > 2 * MAX_PARTS
+    assert decode("logs", payload)[1] == [Outcome(3)]
+    repaired = decode("logs", payload[:-2] + b"\xff\xff")[1][0]
+    assert (repaired.accepted, repaired.warnings) == (3, {"invalid_utf8": 1})
+    for damaged in (payload[:-1], payload + b"\x0a"):
+        assert decode("logs", damaged)[1][0].error is not None
+
+
+@pytest.mark.parametrize("signal", SIGNALS)
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_a_few_damaged_requests_as_the_fuzz_program_sends_them(signal: Signal, seed: int) -> None:
+    run_group(Random(seed), signal, OtlpDecoder(), Counter())
+    run_json(Random(seed), signal, Counter())
