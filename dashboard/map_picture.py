@@ -21,11 +21,13 @@ GLYPHS: Mapping[str, str] = {
     "rpc": "ext", "remote": "ext", "aws": "ext", "group": "app",
 }  # fmt: skip
 Point = tuple[float, float]
+Box = tuple[float, float, float, float]
 MODES = ("health", "traffic", "latency")
 FAILING = 0.01
 SEEN = 0.0025
 LEAST_ARC = 10 / 360
 GAP = 1.5 / 360
+LABEL_AT = (0.5, 0.6, 0.4, 0.7, 0.32, 0.78, 0.25)
 NARROW_WIDTH = 396
 NARROW_ROW = 4
 
@@ -106,7 +108,7 @@ class _Form:
     margin_y: float
 
 
-_WIDE = _Form("wide", 26, 194, 116, 76, 58)
+_WIDE = _Form("wide", 26, 204, 112, 76, 50)
 _NARROW = _Form("narrow", 22, 138, 96, 52, 36)
 
 
@@ -166,9 +168,12 @@ def _scene(
 
 def _draw(graph: Graph, scene: _Scene, width: float, height: float) -> Picture:
     spots = scene.spots
-    edges = [_edge(e, scene) for e in graph.edges if e.source in spots and e.target in spots]
-    edges.sort(key=lambda mark: ("bad" in mark.cls, "dim" not in mark.cls))
     nodes = [_node(n, scene) for n in graph.nodes if n.id in spots]
+    taken = [_box(mark, scene.form.radius) for mark in nodes]
+    drawn = [e for e in graph.edges if e.source in spots and e.target in spots]
+    drawn.sort(key=lambda e: (-share(e.counts.fault, e.counts), -e.rate, e.id))
+    edges = [_edge(e, scene, taken) for e in drawn]
+    edges.sort(key=lambda mark: ("bad" in mark.cls, "dim" not in mark.cls))
     names = {n.id: n.name for n in graph.nodes}
     form = scene.form
     return Picture(form.cls, round(width), round(height), form.radius, nodes, edges, names)
@@ -192,7 +197,7 @@ def _node(node: GraphNode, scene: _Scene) -> NodeMark:
     form, (x, y) = scene.form, scene.spots[node.id]
     known = node.type != "client"
     speed = units.duration(node.p95_ns) if node.p95_ns is not None else ""
-    rate = f"{units.number(node.rate)}/s" if node.rate else ""
+    rate = per_time(node.rate)
     meta = (speed or rate) if form.cls == "narrow" else " · ".join(t for t in (rate, speed) if t)
     fault = share(node.counts.fault, node.counts)
     return NodeMark(
@@ -210,6 +215,13 @@ def _node(node: GraphNode, scene: _Scene) -> NodeMark:
         selected=node.id == scene.look.selected,
         dim=scene.near is not None and node.id not in scene.near,
     )
+
+
+def per_time(rate: float) -> str:
+    """`12.4/s`, below one a second `6.6/min`, '' for nothing."""
+    if not rate:
+        return ""
+    return f"{units.number(rate)}/s" if rate >= 1 else f"{units.number(rate * 60, 2)}/min"
 
 
 def shorten(name: str, most: int) -> str:
@@ -242,12 +254,14 @@ def _arc(radius: float, start: float, end: float) -> str:
     return f"M{x0:.2f} {y0:.2f}A{radius:g} {radius:g} 0 {int(end - start > 0.5)} 1 {x1:.2f} {y1:.2f}"
 
 
-def _edge(edge: GraphEdge, scene: _Scene) -> EdgeMark:
+def _edge(edge: GraphEdge, scene: _Scene, taken: list[Box]) -> EdgeMark:
     look, form = scene.look, scene.form
     fault = share(edge.counts.fault, edge.counts)
     label = "" if form.cls == "narrow" else edge_label(edge, look.mode, fault)
     ends = scene.spots[edge.source], scene.spots[edge.target]
-    d, head, (lx, ly) = curve(*ends, scene.bends.get((edge.source, edge.target), ()), form)
+    d, head, places = curve(*ends, scene.bends.get((edge.source, edge.target), ()), form)
+    label_width = len(label) * 5.7 + 8
+    lx, ly = _free(places, label_width, taken) if label else places[0]
     width = 1 + 1.25 * math.log10(max(edge.rate, 1.0))
     if look.mode == "traffic":
         width = 1 + 2.6 * math.log10(max(edge.rate, 0.1) * 10)
@@ -260,10 +274,30 @@ def _edge(edge: GraphEdge, scene: _Scene) -> EdgeMark:
         label=label,
         label_x=round(lx, 1),
         label_y=round(ly, 1),
-        label_width=round(len(label) * 5.7 + 8, 1),
-        said=f"{units.number(edge.rate)} per second, median {units.duration(edge.p50_ns)}"
+        label_width=round(label_width, 1),
+        said=f"{per_time(edge.rate)}, median {units.duration(edge.p50_ns)}"
         + (f", {units.percent(fault)} faults" if edge.counts.fault else ""),
     )
+
+
+def _box(mark: NodeMark, radius: float) -> Box:
+    """What a node and its two lines of text cover."""
+    half = max(radius + 8, len(mark.name) * 3.6, len(mark.meta) * 3)
+    return mark.x - half, mark.y - radius - 4, mark.x + half, mark.y + radius + 36
+
+
+def _free(places: Sequence[Point], width: float, taken: list[Box]) -> Point:
+    """The first place where a label covers nothing else, else the best one; it is taken from then on."""
+
+    def box(at: Point) -> Box:
+        return at[0] - width / 2, at[1] - 8, at[0] + width / 2, at[1] + 8
+
+    def clear(one: Box) -> bool:
+        return all(one[2] <= b[0] or b[2] <= one[0] or one[3] <= b[1] or b[3] <= one[1] for b in taken)
+
+    place = next((at for at in places if clear(box(at))), places[0])
+    taken.append(box(place))
+    return place
 
 
 def _edge_class(edge: GraphEdge, scene: _Scene, *, bad: bool) -> str:
@@ -283,7 +317,7 @@ def edge_label(edge: GraphEdge, mode: str, fault: float) -> str:
     """`64/s · 18 ms`, or the share of faults when that is what matters."""
     if fault >= FAILING and mode == "health":
         return f"{units.percent(fault)} faults"
-    rate = f"{units.number(edge.rate, 2)}/s" if edge.rate else ""
+    rate = per_time(edge.rate)
     if mode == "traffic":
         return rate
     speed = "async" if edge.link else units.duration(edge.p50_ns) if edge.p50_ns is not None else ""
@@ -297,8 +331,8 @@ def heat(value: int | None, most: int) -> int:
     return max(2, min(9, round(9 + 1.6 * math.log2(value / most))))
 
 
-def curve(start: Point, end: Point, bends: Sequence[Point], form: _Form) -> tuple[str, str, Point]:
-    """The path of a call, its arrow head and the place of its label."""
+def curve(start: Point, end: Point, bends: Sequence[Point], form: _Form) -> tuple[str, str, list[Point]]:
+    """The path of a call, its arrow head and where its label may stand, best place first."""
     wide = form.cls == "wide"
     if start == end:
         return _loop(start, form.radius)
@@ -319,29 +353,31 @@ def curve(start: Point, end: Point, bends: Sequence[Point], form: _Form) -> tupl
         pieces.append((a, c1, c2, b))
     x, y = points[-1]
     head = f"M{x:.1f} {y - 4.5:.1f}v9l8 -4.5z" if wide else f"M{x - 4:.1f} {y:.1f}h8l-4 7z"
-    at = _on(pieces[(len(pieces) - 1) // 2], 0.5 if len(pieces) > 1 or abs(start[1] - end[1]) < 4 else 0.6)
-    flat = abs(points[0][1] - points[-1][1]) < 4 and not bends
-    return path, head, (at[0], at[1] - 12 if flat else at[1])
+    if abs(points[0][1] - points[-1][1]) < 4 and not bends:
+        (x, y) = _on(pieces[0], 0.5)
+        return path, head, [(x, y - 12), (x, y + 12)]
+    middle = pieces[(len(pieces) - 1) // 2]
+    return path, head, [_on(piece, t) for piece in (middle, *pieces) for t in LABEL_AT]
 
 
-def _loop(at: Point, radius: float) -> tuple[str, str, Point]:
+def _loop(at: Point, radius: float) -> tuple[str, str, list[Point]]:
     x, y = at
     path = f"M{x + radius * 0.8:.1f} {y - radius * 0.8:.1f}c26 -26 40 12 14 18"
-    return path, f"M{x + radius + 16:.1f} {y - 6:.1f}v9l-8 -4.5z", (x + radius + 34, y - radius - 4)
+    return path, f"M{x + radius + 16:.1f} {y - 6:.1f}v9l-8 -4.5z", [(x + radius + 34, y - radius - 4)]
 
 
-def _back(start: Point, end: Point, form: _Form) -> tuple[str, str, Point]:
+def _back(start: Point, end: Point, form: _Form) -> tuple[str, str, list[Point]]:
     """A call against the direction of reading: it leaves and arrives from outside."""
     out = form.radius + 8
     if form.cls == "wide":
         low = max(start[1], end[1]) + 84
         a, b = (start[0] + 10, start[1] + out + 30), (end[0] - 10, end[1] + out + 38)
         path = f"M{_xy(a)}C{start[0]:.1f} {low:.1f} {end[0]:.1f} {low:.1f} {_xy(b)}"
-        return path, f"M{b[0] - 4.5:.1f} {b[1]:.1f}h9l-4.5 -8z", ((a[0] + b[0]) / 2, low - 12)
+        return path, f"M{b[0] - 4.5:.1f} {b[1]:.1f}h9l-4.5 -8z", [((a[0] + b[0]) / 2, low - 12)]
     side = min(start[0], end[0]) - 44
     a, b = (start[0] - out, start[1]), (end[0] - out - 6, end[1])
     path = f"M{_xy(a)}C{side:.1f} {start[1]:.1f} {side:.1f} {end[1]:.1f} {_xy(b)}"
-    return path, f"M{b[0]:.1f} {b[1] - 4.5:.1f}v9l8 -4.5z", (side, (a[1] + b[1]) / 2)
+    return path, f"M{b[0]:.1f} {b[1] - 4.5:.1f}v9l8 -4.5z", [(side, (a[1] + b[1]) / 2)]
 
 
 def _xy(point: Point) -> str:
