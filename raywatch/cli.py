@@ -376,7 +376,7 @@ def doctor(ctx: click.Context, /, **options: Any) -> None:
     sys.exit(int(worst))
 
 
-@main.command(context_settings={"ignore_unknown_options": True})
+@main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def bench(arguments: tuple[str, ...]) -> None:
     """Measure this machine: spans, log records and points per second, and what questions take."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -17,10 +19,13 @@ HOMES = {
     "grpc": "collector/receivers/otlp_grpc.py",
     "flask": "dashboard/*",
     "sqlalchemy": "collector/storage/control*",
-    "plotly": "dashboard/charts.py",
     "apscheduler": "alarms/scheduler.py",
     "click": "raywatch/cli.py",
     "rich": "raywatch/*",
+    "ptars": "collector/receivers/*",
+    "isal": "collector/receivers/*",
+    "fast_sugiyama": "dashboard/layout.py",
+    "cheroot": "raywatch/demo/*",
 }
 CLIENTS = ("raywatch/demo/*", "raywatch/bench/*")
 """Programs of their own that send telemetry and only happen to travel with Raywatch."""
@@ -33,6 +38,16 @@ INSIDE = {
     "collector/query/*": ("collector.receivers", "collector.pipeline"),
 }
 """What the files of a folder must not import."""
+
+SERVED = {"plotly"}
+"""Only its script is used, as a file: the Python side of it takes seconds to import."""
+
+IMPORTED_AS = {
+    "grpcio": ("grpc",),
+    "opentelemetry-exporter-otlp": ("opentelemetry.exporter.otlp",),
+    "opentelemetry-proto": ("opentelemetry.proto",),
+    "opentelemetry-sdk": ("opentelemetry.sdk",),
+}
 
 FILES = sorted(str(path.relative_to(ROOT)) for part in PARTS for path in (ROOT / part).rglob("*.py"))
 
@@ -50,9 +65,10 @@ def _imports(file: str) -> set[str]:
 
 @pytest.mark.parametrize("file", FILES)
 def test_a_file_imports_only_what_it_may(file: str) -> None:
-    layer = PARTS.index(file.split("/")[0])
+    layer = PARTS.index(file.split("/", maxsplit=1)[0])
     tops = {name.split(".")[0] for name in _imports(file)}
     assert not tops & set(PARTS[layer + 1 :]), "imports a layer above its own"
+    assert not tops & SERVED
     homeless = [name for name in tops & set(HOMES) if not fnmatch(file, HOMES[name])]
     assert any(fnmatch(file, client) for client in CLIENTS) or not homeless, f"{homeless} have another home"
     for where, forbidden in INSIDE.items():
@@ -64,3 +80,25 @@ def test_the_homes_are_real() -> None:
     """A home that nothing lives in any more is a line to delete."""
     used = {name.split(".")[0]: file for file in FILES for name in _imports(file)}
     assert set(HOMES) <= set(used)
+
+
+def test_each_dependency_is_documented_and_used() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    text = (ROOT / "docs" / "dependencies.md").read_text("utf-8")
+    for heading, wanted in (
+        ("## Run time", project["dependencies"]),
+        ("## The demo shop", project["optional-dependencies"]["demo"]),
+    ):
+        section = text.partition(heading)[2].partition("\n## ")[0]
+        listed = re.findall(r"^\| ([a-z][a-z0-9-]*) \|", section, re.MULTILINE)
+        assert [name for name in listed if name != "library"] == sorted(_name(each) for each in wanted)
+    imported = {name for file in FILES for name in _imports(file)}
+    for name in set(map(_name, project["dependencies"])) - SERVED:
+        modules = IMPORTED_AS.get(name, (name.replace("-", "_"),))
+        assert any(each.startswith(modules) for each in imported), f"nothing imports {name}"
+
+
+def _name(requirement: str) -> str:
+    found = re.match(r"[a-z0-9-]+", requirement)
+    assert found is not None
+    return found[0]
