@@ -104,12 +104,14 @@ def with_zeros(merged: Exponential, zeros: Zeros) -> Buckets:
     np.add.at(zero, zero_at, zeros.count.astype(np.float64))
     low, high = boundary(merged.index, merged.scale), boundary(merged.index + 1, merged.scale)
     count = np.maximum(merged.count, 0).astype(np.float64)
+    populated = np.zeros((2, len(cells)), np.bool_)
+    populated[merged.negative[count > 0].astype(np.int64), at[count > 0]] = True
     inside = (low < threshold[at]) & (count > 0)
     np.maximum.at(threshold, at[inside], high[inside])
     np.add.at(zero, at[inside], count[inside])
     keep = ~inside
     at, low, high, count, negative = at[keep], low[keep], high[keep], count[keep], merged.negative[keep]
-    zero_low, zero_high = _zero_range(threshold, at, negative)
+    zero_low, zero_high = _zero_range(threshold, positive=populated[0], negative=populated[1])
     return ordered(
         Buckets(
             np.concatenate([cells[at], cells]),
@@ -121,12 +123,12 @@ def with_zeros(merged: Exponential, zeros: Zeros) -> Buckets:
     )
 
 
-def _zero_range(threshold: Floats, at: Ints, negative: Bools) -> tuple[Floats, Floats]:
-    """Both sides of 0; only one of them when measurements outside are all on that side."""
-    below, above = np.zeros(len(threshold), np.bool_), np.zeros(len(threshold), np.bool_)
-    below[at[negative]] = True
-    above[at[~negative]] = True
-    return np.where(above & ~below, 0.0, -threshold), np.where(below & ~above, 0.0, threshold)
+def _zero_range(threshold: Floats, *, positive: Bools, negative: Bools) -> tuple[Floats, Floats]:
+    """Both sides of 0; only one of them when all other measurements are on that side."""
+    return (
+        np.where(positive & ~negative, 0.0, -threshold),
+        np.where(negative & ~positive, 0.0, threshold),
+    )
 
 
 def explicit(cell: Ints, bounds_id: Ints, index: Ints, count: Ints, bounds: list[Floats]) -> Buckets:
@@ -168,7 +170,9 @@ def bound(buckets: Buckets, least: Floats, greatest: Floats) -> Buckets:
     equal.
     """
     low, high = buckets.low, buckets.high
-    lo, hi = least[buckets.cell], greatest[buckets.cell]
+    contradiction = least > greatest
+    lo = np.where(contradiction, np.nan, least)[buckets.cell]
+    hi = np.where(contradiction, np.nan, greatest)[buckets.cell]
     whole = np.isneginf(low) & np.isposinf(high)
     low = np.where(np.isneginf(low), np.where(np.isnan(lo), np.where(high > 0, 0.0, high), lo), low)
     high = np.where(np.isposinf(high), np.where(np.isnan(hi), buckets.low, hi), high)

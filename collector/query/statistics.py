@@ -38,7 +38,7 @@ class Statistic:
 
 def parse_statistic(text: str) -> Statistic:
     """A statistic by its CloudWatch name, in any case. Raises QueryError that names the nearest one."""
-    word = text.strip()
+    word = {"median": "p50"}.get(text.strip().lower(), text.strip())
     match = _PERCENTILE.fullmatch(word)
     if match and float(match[1]) <= 100:
         number = match[1].rstrip(".")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from metric_rows import table
+
 from collector.attributes import digest, join
 from collector.batch import Batch
-from metric_rows import table
 
 SECOND = 1_000_000_000
 
@@ -27,8 +28,9 @@ def record(
     """A record at a time in seconds; `columns` as in the table of logs."""
     own, of_resource = join(attributes or {}), join(resource or {"service.name": service})
     row = {
-        "tenant": 0, "time_ns": round(time * SECOND), "observed_ns": round(time * SECOND) + 5, "trace_hi": 0,
-        "trace_lo": 0, "span_id": 0, "flags": 0, "severity": severity, "severity_text": "", "service": service,
+        "tenant": 0, "time_ns": round(time * SECOND), "observed_ns": round(time * SECOND) + 5,
+        "trace_hi": 0, "trace_lo": 0, "span_id": 0, "flags": 0, "severity": severity, "severity_text": "",
+        "service": service,
         "log_group": group, "log_stream": stream, "event_name": "", "body": body, "body_type": ord("s"),
         "resource_id": digest(repr((service, of_resource)).encode()), "scope_id": 7, "shape": own.shape,
         "attrs": own.attrs, "dropped_attributes": 0,

@@ -50,11 +50,12 @@ def number(
 
 
 def distribution(of: Mapping[str, Any], time: float, *, start: float = 0, **values: Any) -> dict[str, Any]:
-    """A point of a histogram, exponential histogram or summary; times in seconds. `min` and `max` go together."""
+    """A point of a histogram, exponential histogram or summary; times in seconds, `min` goes with `max`."""
     row = {
-        "flags": 0, "count": 0, "sum": 0.0, "has_sum": True, "min": 0.0, "max": 0.0, "has_min_max": "min" in values,
-        "counts": [], "scale": 0, "offset": 0, "zero_count": 0, "zero_threshold": 0.0, "negative_offset": 0,
-        "negative_counts": [], "quantiles": [], "quantile_values": [],
+        "flags": 0, "count": 0, "sum": 0.0, "has_sum": True, "min": 0.0, "max": 0.0,
+        "has_min_max": "min" in values, "counts": [], "scale": 0, "offset": 0, "zero_count": 0,
+        "zero_threshold": 0.0, "negative_offset": 0, "negative_counts": [], "quantiles": [],
+        "quantile_values": [],
     }  # fmt: skip
     assert set(values) <= set(row)
     return row | values | {
@@ -96,8 +97,8 @@ def batch(points: Sequence[Mapping[str, Any]]) -> Batch:
         tables[point["table"]].append(point)
         series[of["series_id"]] = of
         resources[of["resource_id"]] = {
-            "resource_id": of["resource_id"], "service": "cart", "namespace": "", "version": "", "instance": "",
-            "language": "", "environment": "", "schema_url": "", "shape": of_resource.shape,
+            "resource_id": of["resource_id"], "service": "cart", "namespace": "", "version": "",
+            "instance": "", "language": "", "environment": "", "schema_url": "", "shape": of_resource.shape,
             "attrs": of_resource.attrs, "dropped_attributes": 0,
         }  # fmt: skip
     found = {

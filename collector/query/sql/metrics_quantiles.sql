@@ -6,7 +6,7 @@ SELECT line, series_id, (time_ns - $start_ns) // $period_ns AS period, arg_max(s
 FROM (
     SELECT
         line, series_id, time_ns, seq,
-        quantile_values[list_position(list_transform(quantiles, q -> abs(q - $quantile) < 1e-9), true)] AS stored
+        quantile_values[list_position([abs(q - $quantile) < 1e-9 FOR q IN quantiles], true)] AS stored
     FROM distributions
     JOIN picked USING (series_id)
     WHERE time_ns >= $start_ns AND time_ns < $end_ns AND flags & 1 = 0
