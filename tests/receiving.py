@@ -79,6 +79,18 @@ def message(signal: Signal, good: int = 1, bad: int = 0, *, service: str = "shop
     return metrics
 
 
+def padded(size: int) -> bytes:
+    """A valid request of traces of exactly so many bytes: one span and an unknown field of zeros."""
+    span = request("traces")
+    for varint in range(1, 6):
+        left = size - len(span) - 2 - varint
+        digits = [left >> 7 * place & 127 for place in range(varint)]
+        if not left >> 7 * varint:
+            length = bytes(digit | 128 for digit in digits[:-1]) + bytes(digits[-1:])
+            return span + b"\xfa\x01" + length + bytes(left)
+    raise AssertionError(size)
+
+
 def as_json(payload: bytes, signal: Signal) -> bytes:
     """A protobuf request in OTLP's JSON, where ids are hex."""
     whole = type(message(signal, 0)).FromString(payload)

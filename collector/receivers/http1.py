@@ -91,7 +91,8 @@ def _request_line(line: bytes) -> tuple[str, str, tuple[int, int]]:
         raise HttpError(HTTPStatus.BAD_REQUEST, "the request line is malformed")
     method, target, major, minor = (part.decode("ascii") for part in match.groups())
     if major != "1":
-        raise HttpError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "use HTTP/1.1")
+        message = "this port speaks HTTP/1.1; OTLP over gRPC has a port of its own, 4317 by default"
+        raise HttpError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, message)
     return method, target, (1, min(int(minor), 1))
 
 

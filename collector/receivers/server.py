@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _log = QuietLog(logging.getLogger(__name__))
 _END = b"\r\n\r\n"
+_TLS = 0x16
+"""The first byte of a TLS handshake, and never of an HTTP request."""
 _RECEIVE = 64 << 10
 _TICK_S = 0.5
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -311,6 +313,12 @@ class _Poller:
             connection.deadline = time.monotonic() + self._limits.head_s
         searched = max(0, len(received) - len(_END) + 1)
         received += data
+        if received[0] == _TLS:
+            _log.warning(
+                "tls", f"HTTP: {connection.peer.host} speaks TLS; this port is http://, not https://"
+            )
+            self._drop(connection)
+            return
         if not searched and received.startswith(b"\r\n"):
             del received[:2]
         if received.find(_END, searched) >= 0 or len(received) > self._limits.head_bytes:

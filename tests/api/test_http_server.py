@@ -414,6 +414,25 @@ def test_a_request_that_cannot_be_understood_is_answered_and_the_connection_clos
     assert not any(record.exc_info for record in caplog.records)
 
 
+@pytest.mark.parametrize(
+    ("greeting", "hint"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "TLS"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "gRPC"),
+    ],
+    ids=["a TLS client", "a gRPC client"],
+)
+def test_a_client_of_another_protocol_is_told_apart_at_once(
+    served, caplog: pytest.LogCaptureFixture, greeting: bytes, hint: str
+) -> None:
+    server, _ = served
+    with Client(server.port) as client:
+        client.send(greeting)
+        client.to_the_end()
+    wait_until(lambda: caplog.records)
+    assert hint in caplog.records[0].getMessage()
+
+
 def test_empty_lines_before_a_request_are_forgiven(served) -> None:
     server, _ = served
     with Client(server.port) as client:
@@ -510,6 +529,7 @@ def test_more_connections_than_allowed_push_out_the_one_idle_for_longest() -> No
         for client in clients:
             client.send(get())
             assert client.answer()[0] == 200
+            wait_until(lambda: len(server._poller._parked) == 3)
         newcomer = stack.enter_context(Client(server.port))
         newcomer.send(get())
         assert newcomer.answer()[0] == 200

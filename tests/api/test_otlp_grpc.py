@@ -13,7 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-from receiving import METHODS, Running, calling, request, rows, running, wait_until
+from receiving import METHODS, Running, calling, padded, request, rows, running, wait_until
 
 from collector.accounting import Accounting
 from collector.batch import SIGNALS, Signal
@@ -104,6 +104,7 @@ def test_an_empty_request_is_a_success(
         gzip.compress(request("traces", 5))[:-9],
         b"\x78\x9c and no deflate",
     ],
+    ids=["garbage", "cut off", "not gzip", "gzip cut off", "not deflate"],
 )
 @pytest.mark.parametrize("compression", COMPRESSIONS[:2])
 def test_what_cannot_be_decoded_is_invalid_argument_with_bad_request(
@@ -118,13 +119,6 @@ def test_what_cannot_be_decoded_is_invalid_argument_with_bad_request(
     assert detail.field_violations[0].description == status.message == text != ""
 
 
-def padded(size: int) -> bytes:
-    """A valid request of exactly so many bytes: one span and an unknown field of zeros."""
-    span = request("traces")
-    left = size - len(span) - 5
-    return span + b"\xfa\x01" + bytes([left & 127 | 128, left >> 7 & 127 | 128, left >> 14]) + b"\0" * left
-
-
 @pytest.mark.parametrize("compression", COMPRESSIONS)
 def test_the_limit_is_exact_and_counts_inflated_bytes(served: Running, compression: grpc.Compression) -> None:
     before = served.counted("otlp_grpc", "traces").get("requests:too_large", 0)
@@ -137,6 +131,16 @@ def test_the_limit_is_exact_and_counts_inflated_bytes(served: Running, compressi
     assert f"{LIMIT:,} bytes" in text
     assert not status.details  # without RetryInfo it is not to be tried again
     assert served.counted("otlp_grpc", "traces")["requests:too_large"] == before + 1
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS[:2])
+def test_the_limit_is_64_mib_unless_said_otherwise(compression: grpc.Compression) -> None:
+    with running() as one, calling(one.grpc.port, "traces") as export:
+        assert export(padded(64 << 20), compression=compression) == b""
+        with pytest.raises(grpc.RpcError) as caught:
+            export(padded((64 << 20) + 1), compression=compression)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert rows(one.store, "traces") == 1
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)

@@ -15,7 +15,7 @@ from google.rpc import error_details_pb2, status_pb2
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-from receiving import PATHS, Running, as_json, post, request, rows, running, zipped
+from receiving import PATHS, Running, as_json, padded, post, request, rows, running, zipped
 
 from collector.batch import SIGNALS, Signal
 from collector.errors import Overloaded, PermissionDenied, Rejected, Unauthenticated
@@ -167,6 +167,7 @@ def test_another_content_encoding_is_415_and_says_which_will_do(served: Running,
         (b'{"resourceSpans": 5}', ""),
         (b'{"resourceSpans": [', ""),
     ],
+    ids=["garbage", "cut off", "not gzip", "gzip cut off", "a list", "a number", "open bracket"],
 )
 def test_what_cannot_be_decoded_is_400_with_bad_request(
     served: Running, kind: str, body: bytes, encoding: str
@@ -180,13 +181,6 @@ def test_what_cannot_be_decoded_is_400_with_bad_request(
     detail = error_details_pb2.BadRequest()
     assert found.details[0].Unpack(detail)
     assert detail.field_violations[0].description == found.message != ""
-
-
-def padded(size: int) -> bytes:
-    """A valid request of exactly so many bytes: one span and an unknown field of zeros."""
-    span = request("traces")
-    left = size - len(span) - 5
-    return span + b"\xfa\x01" + bytes([left & 127 | 128, left >> 7 & 127 | 128, left >> 14]) + b"\0" * left
 
 
 @pytest.mark.parametrize("kind", [PROTOBUF, JSON])
@@ -207,6 +201,15 @@ def test_the_limit_is_exact_and_counts_decompressed_bytes(
     found = status_of(answer.body, kind)
     assert (found.code, len(found.details)) == (8, 0)
     assert f"{LIMIT:,} bytes" in found.message
+
+
+def test_the_limit_is_64_mib_unless_said_otherwise() -> None:
+    with running() as one:
+        for over in (0, 1):
+            body = zipped(padded((64 << 20) + over))
+            answer = post(one.http.port, "/v1/traces", body, Content_Encoding="gzip")
+            assert answer.status == (413 if over else 200)
+        assert rows(one.store, "traces") == 1
 
 
 def test_a_bomb_is_413(served: Running) -> None:
