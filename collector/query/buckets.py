@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
+from collector.query.steps import choose_step, count_steps
+
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
@@ -13,32 +15,16 @@ DAY = 24 * HOUR
 PER_OCTAVE = 8
 """Bucket b of durations holds [2^(b/8), 2^((b+1)/8)) nanoseconds; bucket 0 also all that is shorter."""
 
-_STEPS: tuple[int, ...] = (
-    *(digit * 10**power for power in range(9) for digit in (1, 2, 5)),
-    *(count * SECOND for count in (1, 2, 5, 10, 30)),
-    *(count * MINUTE for count in (1, 2, 5, 10, 30)),
-    *(count * HOUR for count in (1, 2, 6, 12)),
-    *(digit * 10**power * DAY for power in range(5) for digit in (1, 2, 5)),
-)
-
 
 def time_step(start_ns: int, end_ns: int, most: int, least_ns: int = 1) -> int:
     """The shortest step that cuts the range into at most that many buckets, aligned to the step."""
-    for step in _STEPS:
-        if step >= least_ns and bucket_starts(start_ns, end_ns, step) <= most:
-            return step
-    return max(least_ns, (end_ns - start_ns) // max(most - 1, 1) + 1)
-
-
-def bucket_starts(start_ns: int, end_ns: int, step_ns: int) -> int:
-    """How many aligned buckets the half-open range touches."""
-    return max(0, -(-end_ns // step_ns) - start_ns // step_ns)
+    return max(least_ns, choose_step(start_ns, end_ns, most))
 
 
 def time_buckets(start_ns: int, end_ns: int, step_ns: int) -> range:
     """The starts of the aligned buckets that the range touches."""
     first = start_ns // step_ns * step_ns
-    return range(first, first + bucket_starts(start_ns, end_ns, step_ns) * step_ns, step_ns)
+    return range(first, first + count_steps(start_ns, end_ns, step_ns) * step_ns, step_ns)
 
 
 def bucket_of(duration_ns: int) -> int:

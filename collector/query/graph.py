@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from collector.query.figures import Figures, seconds_between, served, whole_minutes
-from collector.query.matching import AROUND, Clock, ask, match
+from collector.query.matching import AROUND, ask, match
 from collector.query.model_traces import Graph, GraphEdge, GraphNode, NodeType, TraceSelection
-from collector.query.reader import Reader, load_sql
+from collector.query.reader import Reader, Timed, load_sql
 from collector.query.trace import find_place
 from collector.query.trace_ids import trace_number
 
@@ -20,33 +20,33 @@ _IDS = "/*ids*/"
 
 def service_graph(store: Reader, selection: TraceSelection, *, now_ns: int, deadline: float = 10.0) -> Graph:
     """Nodes and edges of a range: from roll-ups by whole minutes, from the spans when there is a filter."""
-    clock = Clock.of(deadline)
+    timed = Timed.of(store, deadline)
     if selection.filter.strip() or selection.dmin_ns is not None or selection.dmax_ns is not None:
-        return _graph_of_matching(store, selection, now_ns, clock)
+        return _graph_of_matching(timed, selection, now_ns)
     start, end = whole_minutes(selection.start_ns, selection.end_ns)
     params = {"tenant": selection.tenant, "start_ns": start, "end_ns": end}
     edges, red, namespaces = (
-        ask(store, "traces", load_sql(question), params, clock, start_ns=start, end_ns=end).to_pylist()
+        ask(timed, load_sql(question), params, start_ns=start, end_ns=end).to_pylist()
         for question in ("graph_edges", "graph_red", "graph_namespaces")
     )
     graph = Graph(start, end, seconds_between(start, end, now_ns), (), (), None)
     return draw(graph, edges, red, namespaces)
 
 
-def _graph_of_matching(store: Reader, selection: TraceSelection, now_ns: int, clock: Clock) -> Graph:
-    matching = match(store, selection, clock)
+def _graph_of_matching(timed: Timed, selection: TraceSelection, now_ns: int) -> Graph:
+    matching = match(timed, selection)
     ids = ", ids AS (SELECT trace_hi, trace_lo FROM matched)"
-    rows = matching.ask(store, clock, "graph_spans", (_IDS, ids)).to_pylist()
+    rows = matching.ask(timed, "graph_spans", (_IDS, ids)).to_pylist()
     start, end = selection.start_ns, selection.end_ns
-    names = _namespaces(store, selection.tenant, start, end, clock)
+    names = _namespaces(timed, selection.tenant, start, end)
     graph = Graph(start, end, seconds_between(start, end, now_ns), (), (), 0)
     return _draw_rows(graph, rows, names)
 
 
 def trace_graph(store: Reader, trace_id: str, *, tenant: int = 0, deadline: float = 10.0) -> Graph | None:
     """Nodes and edges of one trace, None when nothing of it is kept. Rates are 0."""
-    clock = Clock.of(deadline)
-    place = find_place(store, *trace_number(trace_id), tenant, clock)
+    timed = Timed.of(store, deadline)
+    place = find_place(timed, *trace_number(trace_id), tenant)
     if place is None:
         return None
     start, end = place["first_ns"], place["last_ns"] + 1
@@ -54,14 +54,14 @@ def trace_graph(store: Reader, trace_id: str, *, tenant: int = 0, deadline: floa
     text = load_sql("graph_spans").replace(_IDS, ids)
     bounds = {"start_ns": start, "reach_ns": end, "before_ns": start - AROUND}
     values = {**place, **bounds}
-    table = ask(store, "traces", text, values, clock, start_ns=start - AROUND, end_ns=end)
-    names = _namespaces(store, tenant, start, end, clock)
+    table = ask(timed, text, values, start_ns=start - AROUND, end_ns=end)
+    names = _namespaces(timed, tenant, start, end)
     return _draw_rows(Graph(start, end, 0.0, (), (), 1), table.to_pylist(), names)
 
 
-def _namespaces(store: Reader, tenant: int, start: int, end: int, clock: Clock) -> list[Row]:
+def _namespaces(timed: Timed, tenant: int, start: int, end: int) -> list[Row]:
     params = {"tenant": tenant, "start_ns": start, "end_ns": end}
-    table = ask(store, "traces", load_sql("graph_namespaces"), params, clock, start_ns=start, end_ns=end)
+    table = ask(timed, load_sql("graph_namespaces"), params, start_ns=start, end_ns=end)
     found: list[Row] = table.to_pylist()
     return found
 

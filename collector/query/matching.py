@@ -6,22 +6,19 @@ The questions about many traces go on from the CTE `matched` of traces_matching.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from collector.batch import Signal
-from collector.errors import DeadlineExceeded
 from collector.query.buckets import MINUTE
 from collector.query.filters import TRACES, parse
 from collector.query.filters.predicate import Places, Predicate
 from collector.query.filters.traces import compile_traces, find_trace_places
 from collector.query.filters.tree import Node
 from collector.query.model_traces import TraceSelection
-from collector.query.reader import FILTER, Reader, load_sql
+from collector.query.reader import FILTER, Timed, load_sql
 
 AROUND = 15 * MINUTE
 """How far outside a range the rest of its traces is looked for."""
@@ -30,39 +27,18 @@ _FIRST, _LAST = -(1 << 63), (1 << 63) - 1
 _NAME = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """What is left of a deadline that several reads share."""
-
-    until: float
-
-    @classmethod
-    def of(cls, deadline: float) -> Clock:
-        """A clock that runs from now."""
-        return cls(time.monotonic() + deadline)
-
-    def left(self) -> float:
-        """Seconds. Raises DeadlineExceeded when there are none."""
-        left = self.until - time.monotonic()
-        if left <= 0:
-            raise DeadlineExceeded("the question took longer than its deadline")
-        return left
-
-
 def ask(
-    store: Reader,
-    signal: Signal,
+    timed: Timed,
     sql: str,
     params: Mapping[str, Any],
-    clock: Clock,
     *,
     start_ns: int | None = None,
     end_ns: int | None = None,
 ) -> pa.Table:
-    """Read with those of the values that the text names."""
+    """Read spans and what is derived from them, with those of the values that the text names."""
     named = set(_NAME.findall(sql))
     used = {name: value for name, value in params.items() if name in named}
-    return store.read(signal, sql, used, start_ns=start_ns, end_ns=end_ns, deadline=clock.left())
+    return timed.read("traces", sql, used, start_ns=start_ns, end_ns=end_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +61,19 @@ class Matching:
             text = text.replace(marker, sql)
         return text
 
-    def ask(
-        self, store: Reader, clock: Clock, question: str, *parts: tuple[str, str], **params: Any
-    ) -> pa.Table:
+    def ask(self, timed: Timed, question: str, *parts: tuple[str, str], **params: Any) -> pa.Table:
         """The rows that answer a question."""
         start, end = self.params["before_ns"], self.params["reach_ns"]
         text = self.sql(question, *parts)
-        return ask(store, "traces", text, {**self.params, **params}, clock, start_ns=start, end_ns=end)
+        return ask(timed, text, {**self.params, **params}, start_ns=start, end_ns=end)
 
 
-def match(store: Reader, selection: TraceSelection, clock: Clock, *, tree: Node | None = None) -> Matching:
+def match(timed: Timed, selection: TraceSelection, *, tree: Node | None = None) -> Matching:
     """Make a selection ready. tree: instead of the one of its filter. Raises QueryError."""
     node = parse(selection.filter, TRACES) if tree is None else tree
     around = within(selection.start_ns, selection.end_ns)
     places = find_trace_places(
-        store, node, start_ns=around["before_ns"], end_ns=around["reach_ns"], deadline=clock.left()
+        timed.store, node, start_ns=around["before_ns"], end_ns=around["reach_ns"], deadline=timed.left
     )
     predicate = compile_traces(node, places)
     params = {

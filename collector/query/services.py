@@ -13,7 +13,7 @@ from collector.query.cursors import decode_cursor, encode_cursor
 from collector.query.figures import seconds_between, served_kinds, total, whole_minutes
 from collector.query.filters.places import find_places
 from collector.query.filters.predicate import Attributes, Binder
-from collector.query.matching import Clock, ask
+from collector.query.matching import ask
 from collector.query.model_traces import (
     KINDS,
     OUTCOMES,
@@ -29,7 +29,7 @@ from collector.query.model_traces import (
     ServiceList,
     ServiceRow,
 )
-from collector.query.reader import Reader, load_sql
+from collector.query.reader import Reader, Timed, load_sql
 from collector.query.trace_ids import span_text, trace_text
 from collector.query.traces import distribution
 from collector.query.verdict import verdict
@@ -48,7 +48,7 @@ def list_services(
     store: Reader, start_ns: int, end_ns: int, *, now_ns: int, tenant: int = 0, deadline: float = 10.0
 ) -> ServiceList:
     """Every service with requests in the range, worst first, and the deployments in it."""
-    question = _question(store, (start_ns, end_ns), now_ns, tenant, Clock.of(deadline))
+    question = _question(Timed.of(store, deadline), (start_ns, end_ns), now_ns, tenant)
     rows, deployments = question.services(question.figures(SPARKLINE))
     return ServiceList(question.start, question.end, question.seconds, rows, deployments)
 
@@ -64,7 +64,7 @@ def get_service(
     deadline: float = 10.0,
 ) -> ServiceRow | None:
     """One service with its figures over time, None when it sent nothing in the range."""
-    question = _question(store, (start_ns, end_ns), now_ns, tenant, Clock.of(deadline), service=service)
+    question = _question(Timed.of(store, deadline), (start_ns, end_ns), now_ns, tenant, service=service)
     rows, _ = question.services(question.figures(MAX_STEPS))
     return rows[0] if rows else None
 
@@ -73,11 +73,11 @@ def overview(
     store: Reader, start_ns: int, end_ns: int, *, now_ns: int, tenant: int = 0, deadline: float = 10.0
 ) -> Overview:
     """The whole installation: totals, figures over time, services, deployments and the verdict."""
-    question = _question(store, (start_ns, end_ns), now_ns, tenant, Clock.of(deadline))
+    question = _question(Timed.of(store, deadline), (start_ns, end_ns), now_ns, tenant)
     figures = question.figures(MAX_STEPS)
     rows, deployments = question.services(figures)
     length = question.end - question.start
-    earlier = _question(store, (question.start - length, question.start), now_ns, tenant, question.clock)
+    earlier = _question(question.timed, (question.start - length, question.start), now_ns, tenant)
     before = earlier.figures(1)
     whole, was = figures.of(None), before.of(None)
     counts_before = {name: _counts(before.of(name)) for name in before.names()}
@@ -99,11 +99,11 @@ def overview(
 
 
 def _question(
-    store: Reader, bounds: tuple[int, int], now_ns: int, tenant: int, clock: Clock, *, service: str = ""
+    timed: Timed, bounds: tuple[int, int], now_ns: int, tenant: int, *, service: str = ""
 ) -> _Question:
     start, end = whole_minutes(*bounds)
     params = {"tenant": tenant, "start_ns": start, "end_ns": end, "service": service}
-    return _Question(store, start, end, seconds_between(start, end, now_ns), clock, params)
+    return _Question(timed, start, end, seconds_between(start, end, now_ns), params)
 
 
 class _Figures:
@@ -146,20 +146,17 @@ class _Figures:
 class _Question:
     """A range of whole minutes and what is asked about it."""
 
-    store: Reader
+    timed: Timed
     start: int
     end: int
     seconds: float
-    clock: Clock
     params: Mapping[str, Any]
 
     def ask(self, question: str, **params: Any) -> list[Row]:
         """The rows of a question about the range."""
         start = params.get("since_ns", self.start)
         values = {**self.params, **params}
-        table = ask(
-            self.store, "traces", load_sql(question), values, self.clock, start_ns=start, end_ns=self.end
-        )
+        table = ask(self.timed, load_sql(question), values, start_ns=start, end_ns=self.end)
         found: list[Row] = table.to_pylist()
         return found
 
@@ -250,7 +247,7 @@ def latency_distribution(
     deadline: float = 10.0,
 ) -> Distribution:
     """Durations of the requests a service (or one operation of it, then from the spans) served."""
-    question = _question(store, (start_ns, end_ns), end_ns, tenant, Clock.of(deadline), service=service)
+    question = _question(Timed.of(store, deadline), (start_ns, end_ns), end_ns, tenant, service=service)
     if operation:
         bounds = {"start_ns": start_ns, "end_ns": end_ns, "operation": operation}
         return _distribution(question.ask("services_operation_latency", **bounds))
@@ -271,7 +268,7 @@ def edge_distribution(
 
     With source '' all calls of a node that is not instrumented itself.
     """
-    question = _question(store, (start_ns, end_ns), end_ns, tenant, Clock.of(deadline))
+    question = _question(Timed.of(store, deadline), (start_ns, end_ns), end_ns, tenant)
     caller_type, _, caller = source.partition(":")
     callee_type, _, callee = target.partition(":")
     ends = {"caller": caller, "caller_type": caller_type, "callee": callee, "callee_type": callee_type}
@@ -309,7 +306,7 @@ def list_operations(
     deadline: float = 10.0,
 ) -> OperationPage:
     """Span names of a service with rate, outcomes and percentiles, from the spans; most time first."""
-    question = _question(store, (start_ns, end_ns), end_ns, tenant, Clock.of(deadline), service=service)
+    question = _question(Timed.of(store, deadline), (start_ns, end_ns), end_ns, tenant, service=service)
     after = decode_cursor(cursor, (int, str, int)) if cursor else (0, "", 0)
     rows = question.ask(
         "services_operations", start_ns=start_ns, end_ns=end_ns, limit=limit + 1, first_page=not cursor,
@@ -349,16 +346,16 @@ def list_exceptions(
     deadline: float = 10.0,
 ) -> tuple[ExceptionRow, ...]:
     """Exceptions by type and operation, most frequent first, of one service or of all."""
-    clock = Clock.of(deadline)
+    timed = Timed.of(store, deadline)
     bind = Binder("m")
     places = find_places(
-        store, "traces", ["exception.message"], start_ns=start_ns, end_ns=end_ns, deadline=clock.left()
+        timed.store, "traces", ["exception.message"], start_ns=start_ns, end_ns=end_ns, deadline=timed.left
     ).items.get("exception.message", ())
     message = Attributes("e", bind).value(places) if places else "''"
     params = {"tenant": tenant, "start_ns": start_ns, "end_ns": end_ns, "service": service, "limit": limit}
     text = load_sql("services_exceptions").replace("/*message*/", message)
     values = {**params, **bind.params}
-    rows = ask(store, "traces", text, values, clock, start_ns=start_ns, end_ns=end_ns).to_pylist()
+    rows = ask(timed, text, values, start_ns=start_ns, end_ns=end_ns).to_pylist()
     return tuple(_exception(row) for row in rows)
 
 
@@ -383,5 +380,5 @@ def service_names(
 ) -> tuple[str, ...]:
     """All names of services that are kept and hold the text, for the command palette."""
     params = {"tenant": tenant, "prefix": prefix, "limit": limit}
-    table = ask(store, "traces", load_sql("services_names"), params, Clock.of(deadline))
+    table = ask(Timed.of(store, deadline), load_sql("services_names"), params)
     return tuple(table["service"].to_pylist())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from collector.attributes import Value, split
-from collector.query.matching import Clock, ask
+from collector.query.matching import ask
 from collector.query.model_traces import (
     KINDS,
     OUTCOMES,
@@ -23,7 +23,7 @@ from collector.query.model_traces import (
     SpanLink,
     Trace,
 )
-from collector.query.reader import Reader, load_sql
+from collector.query.reader import Reader, Timed, load_sql
 from collector.query.trace_ids import span_text, trace_number, trace_text, xray_text
 from collector.query.trace_tree import (
     NO_PARENT,
@@ -48,29 +48,27 @@ def get_trace(store: Reader, trace_id: str, *, tenant: int = 0, deadline: float 
 
     Raises QueryError on a text that is no id.
     """
-    clock = Clock.of(deadline)
+    timed = Timed.of(store, deadline)
     high, low = trace_number(trace_id)
-    place = find_place(store, high, low, tenant, clock)
+    place = find_place(timed, high, low, tenant)
     if place is None:
         return None
-    rows = {name: _rows(store, f"trace_{name}", place, clock) for name in ("spans", "events", "links")}
+    rows = {name: _rows(timed, f"trace_{name}", place) for name in ("spans", "events", "links")}
     if not rows["spans"]:
         return None
     named = {
-        name: _named(store, f"trace_{name}", sorted({row[key] for row in rows["spans"]}), clock)
+        name: _named(timed, f"trace_{name}", sorted({row[key] for row in rows["spans"]}))
         for name, key in (("resources", "resource_id"), ("scopes", "scope_id"))
     }
     shapes = {row["shape"] for each in (*rows.values(), *named.values()) for row in each}
-    return assemble(high, low, rows, named, _unpacker(_named(store, "shapes", sorted(shapes), clock)))
+    return assemble(high, low, rows, named, _unpacker(_named(timed, "shapes", sorted(shapes))))
 
 
-def find_place(store: Reader, high: int, low: int, tenant: int, clock: Clock) -> dict[str, int] | None:
+def find_place(timed: Timed, high: int, low: int, tenant: int) -> dict[str, int] | None:
     """The values that the statements about one trace bind: its id and when its spans began."""
     ids = {"hi": high, "lo": low, "tenant": tenant}
-    known = ask(store, "traces", load_sql("trace_bounds"), ids, clock).to_pylist()[0]
-    tail = ask(
-        store, "traces", load_sql("trace_tail"), {**ids, "rolled": known["rolled"]}, clock
-    ).to_pylist()[0]
+    known = ask(timed, load_sql("trace_bounds"), ids).to_pylist()[0]
+    tail = ask(timed, load_sql("trace_tail"), {**ids, "rolled": known["rolled"]}).to_pylist()[0]
     firsts = [row["first_ns"] for row in (known, tail) if row["first_ns"] is not None]
     if not firsts:
         return None
@@ -78,15 +76,15 @@ def find_place(store: Reader, high: int, low: int, tenant: int, clock: Clock) ->
     return {**ids, "first_ns": min(firsts), "last_ns": max(lasts)}
 
 
-def _rows(store: Reader, question: str, place: Mapping[str, int], clock: Clock) -> list[dict[str, Any]]:
+def _rows(timed: Timed, question: str, place: Mapping[str, int]) -> list[dict[str, Any]]:
     end = min(place["last_ns"], _LONGEST - 1) + 1
-    table = ask(store, "traces", load_sql(question), place, clock, start_ns=place["first_ns"], end_ns=end)
+    table = ask(timed, load_sql(question), place, start_ns=place["first_ns"], end_ns=end)
     found: list[dict[str, Any]] = table.to_pylist()
     return found
 
 
-def _named(store: Reader, question: str, ids: Sequence[int], clock: Clock) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = ask(store, "traces", load_sql(question), {"ids": ids}, clock).to_pylist()
+def _named(timed: Timed, question: str, ids: Sequence[int]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = ask(timed, load_sql(question), {"ids": ids}).to_pylist()
     return found
 
 

@@ -22,7 +22,7 @@ from collector.query.filters.rows import field_keys
 from collector.query.filters.spans import SPAN_ROWS
 from collector.query.filters.traces import compile_traces, find_trace_places
 from collector.query.filters.tree import Among, Compare, Field, Node
-from collector.query.matching import LONGEST, Clock, Matching, ask, match, within
+from collector.query.matching import LONGEST, Matching, ask, match, within
 from collector.query.members import keyword_has_values, members
 from collector.query.model_traces import (
     OUTCOMES,
@@ -43,7 +43,7 @@ from collector.query.model_traces import (
     TraceRow,
     TraceSelection,
 )
-from collector.query.reader import Reader, load_sql
+from collector.query.reader import Reader, Timed, load_sql
 from collector.query.trace_ids import trace_text
 
 FACETS = ("outcome", "service", "operation", "http.status")
@@ -70,7 +70,7 @@ def find_traces(
     deadline: float = 10.0,
 ) -> TracePage:
     """A page of traces and how many match. `cursor` of a page asks for the next one."""
-    clock = Clock.of(deadline)
+    timed = Timed.of(store, deadline)
     if order not in _KEYS:
         raise QueryError(f"Traces are not ordered by {order!r}, but by {', '.join(_KEYS)}.")
     after = decode_cursor(cursor, (str, int, int, str)) if cursor else (order, 0, 0, "0")
@@ -81,31 +81,27 @@ def find_traces(
         "first_page": not cursor, "after_key": after[1], "after_ns": after[2],
         "after_hi": number >> 64, "after_lo": number & (1 << 64) - 1, "limit": limit + 1,
     }  # fmt: skip
-    found = match(store, selection, clock).ask(
-        store, clock, "traces_page", ("/*key*/", _KEYS[order]), **place
-    )
+    found = match(timed, selection).ask(timed, "traces_page", ("/*key*/", _KEYS[order]), **place)
     rows = found.to_pylist()
     page = rows[:limit]
     total = rows[0]["total"] if rows else 0
     if cursor and not rows:
-        total = count_traces(store, selection, deadline=clock.left())
+        total = count_traces(store, selection, deadline=timed.left)
     more = ""
     if len(rows) > limit:
         last = page[-1]
         ids = trace_text(last["trace_hi"], last["trace_lo"])
         more = encode_cursor((order, last["key"], last["first_ns"], ids))
-    return TracePage(_details(store, page, selection.tenant, clock), total, more)
+    return TracePage(_details(timed, page, selection.tenant), total, more)
 
 
 def count_traces(store: Reader, selection: TraceSelection, *, deadline: float = 10.0) -> int:
     """How many traces match."""
-    clock = Clock.of(deadline)
-    return int(match(store, selection, clock).ask(store, clock, "traces_count")["traces"][0].as_py())
+    timed = Timed.of(store, deadline)
+    return int(match(timed, selection).ask(timed, "traces_count")["traces"][0].as_py())
 
 
-def _details(
-    store: Reader, page: Sequence[Mapping[str, Any]], tenant: int, clock: Clock
-) -> tuple[TraceRow, ...]:
+def _details(timed: Timed, page: Sequence[Mapping[str, Any]], tenant: int) -> tuple[TraceRow, ...]:
     """The rows of a page, in its order."""
     if not page:
         return ()
@@ -115,13 +111,13 @@ def _details(
         "tenant": tenant, "from_ns": start, "to_ns": end,
         "his": [row["trace_hi"] for row in page], "los": [row["trace_lo"] for row in page],
     }  # fmt: skip
-    table = ask(store, "traces", load_sql("traces_details"), params, clock, start_ns=start, end_ns=end)
+    table = ask(timed, load_sql("traces_details"), params, start_ns=start, end_ns=end)
     known = {(row["trace_hi"], row["trace_lo"]): row for row in table.to_pylist()}
     lost = [key for key, row in known.items() if row["root"] is None]
     earliest: dict[tuple[int, int], Any] = {}
     if lost:
         params |= {"his": [key[0] for key in lost], "los": [key[1] for key in lost]}
-        table = ask(store, "traces", load_sql("traces_earliest"), params, clock, start_ns=start, end_ns=end)
+        table = ask(timed, load_sql("traces_earliest"), params, start_ns=start, end_ns=end)
         earliest = {(row["trace_hi"], row["trace_lo"]): row["span"] for row in table.to_pylist()}
     keys = [(row["trace_hi"], row["trace_lo"]) for row in page]
     return tuple(_row(known[key], earliest.get(key)) for key in keys if key in known)
@@ -166,11 +162,11 @@ def trace_overview(
     deadline: float = 10.0,
 ) -> TraceOverview:
     """Scatter points, traces over time, distribution of durations and outcome counts, from one read."""
-    clock = Clock.of(deadline)
+    timed = Timed.of(store, deadline)
     step = time_step(selection.start_ns, selection.end_ns, buckets)
     times = time_buckets(selection.start_ns, selection.end_ns, step)
     place = {"origin_ns": times.start, "step_ns": step, "points": points, "few": _FEW}
-    table = match(store, selection, clock).ask(store, clock, "traces_overview", **place)
+    table = match(timed, selection).ask(timed, "traces_overview", **place)
     over_time: dict[Outcome, list[int]] = {name: [0] * len(times) for name in OUTCOMES}
     durations: dict[Outcome, dict[int, int]] = {name: {} for name in OUTCOMES}
     exact: list[int] = []
@@ -219,7 +215,7 @@ def trace_facets(
     deadline: float = 10.0,
 ) -> Sequence[TraceFacet]:
     """The values of each field with counts; a keyword, or any attribute as it is written in an expression."""
-    clock = Clock.of(deadline)
+    timed = Timed.of(store, deadline)
     tree = parse(selection.filter, TRACES)
     named = {text: groupable(text) for text in fields}
     rest = {text: without_field(tree, field) for text, field in named.items()}
@@ -228,16 +224,14 @@ def trace_facets(
         asked = {text: field for text, field in named.items() if rest[text] == remaining}
         kept = {text: chosen(tree, field) for text, field in asked.items()}
         bind = Binder("m")
-        matching = match(store, selection, clock, tree=remaining)
+        matching = match(timed, selection, tree=remaining)
         parts = [
-            f"SELECT {bind(text)} AS field, value FROM ({_members(store, matching, field, bind, clock)})"
+            f"SELECT {bind(text)} AS field, value FROM ({_members(timed, matching, field, bind)})"
             for text, field in asked.items()
         ]
         keep = [value for values in kept.values() for value in values]
         place = {**bind.params, "limit": limit, "kept": keep}
-        table = matching.ask(
-            store, clock, "traces_facets", ("/*members*/", " UNION ALL ".join(parts)), **place
-        )
+        table = matching.ask(timed, "traces_facets", ("/*members*/", " UNION ALL ".join(parts)), **place)
         rows = table.to_pylist()
         for text, field in asked.items():
             own = [row for row in rows if row["field"] == text]
@@ -260,11 +254,11 @@ def _facet(
     return TraceFacet(text, tuple(values), max(0, different - len(listed)))
 
 
-def _members(store: Reader, matching: Matching, field: Field, bind: Binder, clock: Clock) -> str:
+def _members(timed: Timed, matching: Matching, field: Field, bind: Binder) -> str:
     bounds = matching.params
     places = find_places(
-        store, "traces", field_keys(field, SPAN_ROWS),
-        start_ns=bounds["before_ns"], end_ns=bounds["reach_ns"], deadline=clock.left(),
+        timed.store, "traces", field_keys(field, SPAN_ROWS),
+        start_ns=bounds["before_ns"], end_ns=bounds["reach_ns"], deadline=timed.left,
     )  # fmt: skip
     return members(field, places, bind)
 
@@ -315,12 +309,12 @@ def group_traces(
 
     A trace with several values (of its spans) is in several groups.
     """
-    clock = Clock.of(deadline)
+    timed = Timed.of(store, deadline)
     field = groupable(by)
-    matching = match(store, selection, clock)
+    matching = match(timed, selection)
     bind = Binder("m")
-    listed = _members(store, matching, field, bind, clock)
-    table = matching.ask(store, clock, "traces_groups", ("/*members*/", listed), **bind.params, limit=limit)
+    listed = _members(timed, matching, field, bind)
+    table = matching.ask(timed, "traces_groups", ("/*members*/", listed), **bind.params, limit=limit)
     rows = table.to_pylist()
     total = rows[0]["all_traces"] if rows else 0
     read = _reader(field)
@@ -352,16 +346,16 @@ def what_is_different(
 
     inside: the selection with the brush's bounds; outside: the one without. The rest is outside minus inside.
     """
-    clock = Clock.of(deadline)
-    matching = match(store, outside, clock)
+    timed = Timed.of(store, deadline)
+    matching = match(timed, outside)
     tree = parse(inside.filter, TRACES)
     around = within(outside.start_ns, outside.end_ns)
     places = find_trace_places(
-        store, tree, start_ns=around["before_ns"], end_ns=around["reach_ns"], deadline=clock.left()
+        timed.store, tree, start_ns=around["before_ns"], end_ns=around["reach_ns"], deadline=timed.left
     )
     own = compile_traces(tree, places, "i")
     table = matching.ask(
-        store, clock, "traces_differences", ("/*inside*/", own.sql), **own.params,
+        timed, "traces_differences", ("/*inside*/", own.sql), **own.params,
         inside_start_ns=inside.start_ns, inside_end_ns=inside.end_ns,
         inside_dmin_ns=max(0, inside.dmin_ns or 0),
         inside_dmost_ns=LONGEST if inside.dmax_ns is None else inside.dmax_ns - 1,

@@ -6,9 +6,12 @@ is the trace or the log record as a whole, 'span' is inside the braces of servic
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+from collector.levels import LEVELS
+from collector.query.trace_ids import trace_number
 
 KeywordKind = Literal["flag", "number", "text", "choice"]
 Place = Literal["item", "span"]
@@ -24,7 +27,7 @@ class Keyword:
 
     unit: 's' when numbers are seconds, so that `250ms` can be written too.
     values: what a choice can be. ordered: its values can be compared with < and >.
-    facet: completion offers the values that are stored.
+    check: raises QueryError for a text that cannot be a value.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Keyword:
     unit: str = ""
     values: tuple[str, ...] = ()
     ordered: bool = False
+    check: Callable[[str], object] | None = None
 
     @property
     def operators(self) -> tuple[str, ...]:
@@ -49,12 +53,14 @@ class Keyword:
 class Language:
     """A name for error messages, its keywords by lower-case name (aliases too), and whether it has functions.
 
+    first: the keywords that completion offers first.
     bare_words: an unquoted word that is no keyword is searched as text (logs) or names an attribute (traces).
     """
 
     name: Literal["traces", "logs"]
     keywords: Mapping[str, Keyword]
     functions: tuple[str, ...]
+    first: tuple[str, ...]
     bare_words: Literal["text", "attribute"]
 
 
@@ -65,7 +71,6 @@ def _table(*keywords: Keyword, aliases: Mapping[str, str]) -> dict[str, Keyword]
 
 OUTCOMES = ("ok", "error", "throttle", "fault")
 KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
-LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 
 TRACES = Language(
     name="traces",
@@ -98,10 +103,11 @@ TRACES = Language(
         Keyword("type", "text", "type of the node", where=("span",)),
         Keyword("outcome", "choice", "how it went", values=OUTCOMES),
         Keyword("kind", "choice", "kind of the span", where=("span",), values=KINDS),
-        Keyword("trace.id", "text", "the trace's id"),
+        Keyword("trace.id", "text", "the trace's id", check=trace_number),
         aliases={"name": "operation", "traceid": "trace.id", "trace_id": "trace.id"},
     ),
     functions=("service", "edge", "span"),
+    first=("fault", "duration", "operation", "service", "http.status"),
     bare_words="attribute",
 )
 
@@ -123,6 +129,7 @@ LOGS = Language(
         },
     ),
     functions=(),
+    first=("level", "service", "message"),
     bare_words="text",
 )  # fmt: skip
 LANGUAGES: dict[str, Language] = {"traces": TRACES, "logs": LOGS}

@@ -361,12 +361,20 @@ class _Parser:
         if keyword is None:
             return _plain(token, as_text=operator in WORD_OPERATORS)
         if keyword.kind == "text":
-            return token.text
+            return self.checked(token, keyword)
         if keyword.kind == "flag":
             return self.truth(token, keyword)
         if keyword.kind == "number":
             return self.amount(token, keyword)
         return self.choice(token, keyword)
+
+    def checked(self, token: Token, keyword: Keyword) -> str:
+        if keyword.check is not None:
+            try:
+                keyword.check(token.text)
+            except QueryError as error:
+                raise self.error(token, str(error)) from error
+        return token.text
 
     def truth(self, token: Token, keyword: Keyword) -> bool:
         if token.text.lower() in ("true", "false"):

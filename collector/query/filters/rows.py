@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from collector.errors import QueryError
-from collector.query.filters.language import LEVELS
+from collector.levels import LEVELS, severity_sql
 from collector.query.filters.predicate import (
     FALSE,
     Attributes,
@@ -56,7 +56,9 @@ class Rows:
     text: tuple[str, ...]
 
 
-LEVEL_CODES = {level: (4 * index + 1, 4 * index + 4) for index, level in enumerate(LEVELS)}
+LEVEL_CODES: dict[str, tuple[int, int]] = {
+    level: (4 * index + 1, 4 * index + 4) for index, level in enumerate(LEVELS)
+}
 
 
 def _id_column(sql: str, hexadecimal: str) -> TextColumn:
@@ -66,7 +68,7 @@ def _id_column(sql: str, hexadecimal: str) -> TextColumn:
 LOG_ROWS = Rows(
     alias="l",
     fields={
-        "level": CodeColumn("l.severity", LEVEL_CODES, "l.severity = 0"),
+        "level": CodeColumn(severity_sql(), LEVEL_CODES, f"{severity_sql()} = 0"),
         "severity": NumberColumn("l.severity", missing="l.severity = 0"),
         "service": TextColumn("l.service"),
         "group": TextColumn("l.log_group"),

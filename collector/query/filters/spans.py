@@ -68,7 +68,7 @@ class TraceId:
             return same
         if operator == "!=":
             return f"(NOT {same})"
-        raise QueryError("trace.id is compared with = only.")
+        raise QueryError(f"trace.id cannot be compared with {operator}, but with = and !=.")
 
     def exists(self, bind: Binder) -> str:  # noqa: ARG002 - the protocol's signature
         return "true"

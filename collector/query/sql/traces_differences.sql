@@ -1,5 +1,5 @@
 -- Which values are in how many traces inside a brush and in the rest, over a sample of each side.
--- $inside_*: the brush; /*inside*/ its own filter where it has another one than the rest.
+-- $inside_*: the brush; The marked place is its filter.
 , sided AS MATERIALIZED (
     SELECT
         t.*,

@@ -1,4 +1,4 @@
--- How many of the matching traces have which values of some fields; /*members*/ tells the values of each field.
+-- How many of the matching traces have which values of some fields; the marked place tells the values of each field.
 , light AS MATERIALIZED (
     SELECT trace_hi, trace_lo, services, root_name, root_method, root_status, outcome FROM matched
 ),

@@ -1,4 +1,4 @@
--- The matching traces by the values of one field; /*members*/ tells the values. '' for traces that have none.
+-- The matching traces by the values of one field; The marked place tells the values. '' for traces that have none.
 , light AS MATERIALIZED (
     SELECT trace_hi, trace_lo, services, root_name, root_method, root_status, outcome, duration_ns FROM matched
 ),
