@@ -196,8 +196,8 @@ class Shop:
 
     def close(self) -> None:
         """First the visitors leave, then everything drains and ends; safe to call twice."""
-        deadline = time.monotonic() + _DRAIN_SECONDS
         for names in (("visitors",), tuple(PROTOCOLS), _PLAIN):
+            deadline = time.monotonic() + _DRAIN_SECONDS
             leaving = [self._programs[name] for name in names if name in self._programs]
             for program in leaving:
                 program.hang_up()

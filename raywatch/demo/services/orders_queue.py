@@ -66,6 +66,6 @@ def run(context: Context) -> None:
                 count, age = messages.depth(time.time())
                 self.answer(200, json.dumps({"messages": count, "oldest": age}).encode())
             else:
-                self.answer(200, f"[{','.join(messages.take(2.0))}]".encode())
+                self.answer(200, f"[{','.join(messages.take(1.0))}]".encode())
 
     serve_plain(context, Broker)
