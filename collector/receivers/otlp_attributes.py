@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,9 @@ from collector.receivers.otlp_columns import (
 from collector.receivers.otlp_descriptors import nested
 
 _SEPARATOR = pa.scalar(SEPARATOR)
+
+if TYPE_CHECKING:
+    from collector.receivers.otlp_resources import Resource
 
 LETTERS = "nsidbyj"
 """The type letters in the order of their codes in `Values.types`."""
@@ -100,6 +103,7 @@ class Memories:
     def __init__(self) -> None:
         self.shapes: Memory[int, Shape] = Memory(32 << 20)
         self.nested: Memory[tuple[str, bytes], str] = Memory(16 << 20)
+        self.resources: Memory[int, Resource] = Memory(8 << 20)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,9 +106,9 @@ def outcomes(signal: Signal, items: Items, requests: int, repaired: Mapping[int,
     refused: dict[int, Counter[str]] = {}
     for rows in items.rows:
         if rows.table in ITEM_TABLES[signal]:
-            good = rows.problems == 0
-            accepted += np.bincount(rows.request[good], minlength=requests)
-            for request, reason, count in _counted(rows.request[~good], rows.problems[~good]):
+            bad = rows.problems != 0
+            accepted += np.bincount(rows.request[~bad], minlength=requests)
+            for request, reason, count in _counted(rows.request[bad], rows.problems[bad]):
                 refused.setdefault(request, Counter())[reason] += count
     warned = {request: {INVALID_UTF8: count} for request, count in repaired.items()}
     for reason, where in items.warnings.items():
@@ -121,6 +121,8 @@ def outcomes(signal: Signal, items: Items, requests: int, repaired: Mapping[int,
 
 
 def _counted(requests: Ints, problems: Codes) -> Iterable[tuple[int, str, int]]:
+    if not len(requests):
+        return
     pairs, counts = np.unique(np.stack([requests, problems.astype(np.int64)]), axis=1, return_counts=True)
     for (request, code), count in zip(pairs.T.tolist(), counts.tolist(), strict=True):
         yield request, REASON_OF[code], count

@@ -65,11 +65,12 @@ _EVIDENCE = (
 def peers(sets: AttributeSets, kind: Codes) -> tuple[pa.StringArray, pa.StringArray]:
     """For each span the name and the type of its peer."""
     calling = (kind == CLIENT) | (kind == PRODUCER) | (kind == CONSUMER)
-    if not calling.any() or not any(sets.has([name]) for name in _EVIDENCE):
+    look = _Lookup(sets)
+    if not calling.any() or not look.knows(_EVIDENCE):
         nothing = blank(len(kind))
         return nothing, nothing
-    look = _Lookup(sets)
-    parts = [(where, _NAMED[type_](look, where), type_) for where, type_ in _types(look, calling, kind)]
+    typed = [(where, type_) for where, type_ in _types(look, calling, kind) if len(where)]
+    parts = [(where, _NAMED[type_](look, where), type_) for where, type_ in typed]
     place = np.full(len(kind), -1, np.int64)
     place[np.concatenate([where for where, _, _ in parts])] = np.arange(
         sum(len(where) for where, _, _ in parts)
@@ -85,12 +86,17 @@ class _Lookup:
 
     def __init__(self, sets: AttributeSets) -> None:
         self._sets = sets
+        self._keys = {key for shape in sets.shapes for key in shape.keys}
+
+    def knows(self, names: Sequence[str]) -> bool:
+        """Whether any row has any of the attributes."""
+        return not self._keys.isdisjoint(names)
 
     def first(self, rows: Ints, names: Sequence[str]) -> pa.StringArray:
         """For each row the first of the attributes that is not empty, '' for none."""
         found: pa.StringArray | None = None
         for name in names:
-            if not self._sets.has([name]):
+            if name not in self._keys:
                 continue
             texts = pick(self._sets.texts, self._sets.find([name])[rows])
             found = texts if found is None else pc.if_else(pc.equal(found, BLANK), texts, found)
@@ -102,14 +108,16 @@ def _types(look: _Lookup, calling: Mask, kind: Codes) -> Iterator[tuple[Ints, st
     rows = np.flatnonzero(calling)
 
     def having(names: Sequence[str]) -> Mask:
+        if not look.knows(names):
+            return np.zeros(len(rows), np.bool_)
         return _mask(pc.not_equal(look.first(rows, names), BLANK))
 
     consumer = kind[rows] == CONSUMER
     queue = having([*_MESSAGING, *_DESTINATION])
-    aws = _mask(pc.equal(look.first(rows, _RPC), _AWS_API)) | having(_AWS)
-    database = having(_DATABASE)
-    cache = _mask(pc.is_in(look.first(rows, _DATABASE), _CACHES))
-    rpc = having([*_RPC, *_RPC_SERVICE])
+    database, rpc, aws = having(_DATABASE), having([*_RPC, *_RPC_SERVICE]), having(_AWS)
+    cache = database & _mask(pc.is_in(look.first(rows, _DATABASE), _CACHES))
+    if rpc.any():
+        aws |= _mask(pc.equal(look.first(rows, _RPC), _AWS_API))
     left = np.ones(len(rows), np.bool_)
     for type_, where in (
         (QUEUE, queue), ("", consumer), (AWS, aws), (CACHE, cache), (DATABASE, database), (RPC, rpc),

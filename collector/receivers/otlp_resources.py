@@ -33,20 +33,20 @@ ENTITIES = "otel.entity_refs"
 """The resource attribute under which a resource's entity references are kept, as JSON."""
 
 _NAMES = SCHEMAS["traces"]
-_COLUMNS: dict[str, tuple[str, ...]] = {
-    "service": ("service.name",),
-    "namespace": ("service.namespace",),
-    "version": ("service.version",),
-    "instance": ("service.instance.id",),
-    "language": ("telemetry.sdk.language",),
-    "environment": ("deployment.environment.name", "deployment.environment"),
-}
+_COLUMNS = (
+    ("service.name",), ("service.namespace",), ("service.version",), ("service.instance.id",),
+    ("telemetry.sdk.language",), ("deployment.environment.name", "deployment.environment"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What items take from their resource (ARCHITECTURE.md, "Mapping between the two worlds")."""
+    """What items take from their resource (ARCHITECTURE.md, "Mapping between the two worlds").
 
+    columns: service, namespace, version, instance, language, environment.
+    """
+
+    columns: tuple[str, ...]
     service: str
     log_group: str
     log_stream: str
@@ -116,12 +116,13 @@ def _resources(entries: pa.StructArray, memories: Memories) -> _Named:
     dropped = numbers(pc.struct_field(resource, "dropped_attributes_count"))
     rows = distinct([sets.shape, dropped], [schema, sets.attrs])
     first = pa.array(rows.first)
-    values = [_values(sets, row) for row in rows.first.tolist()]
-    texts = {column: [_text(each, names) for each in values] for column, names in _COLUMNS.items()}
-    texts["service"] = [service or UNKNOWN_SERVICE for service in texts["service"]]
-    columns = [rows.ids, *texts.values(), schema.take(first), sets.shape[rows.first], sets.attrs.take(first)]
+    info = [
+        memories.resources.get(id_) or _remember(memories, id_, _resource(_values(sets, row)))
+        for id_, row in zip(rows.ids.tolist(), rows.first.tolist(), strict=True)
+    ]
+    texts = zip(*(each.columns for each in info), strict=True) if info else [()] * len(_COLUMNS)
+    columns = [rows.ids, *texts, schema.take(first), sets.shape[rows.first], sets.attrs.take(first)]
     table = pa.table([*columns, dropped[rows.first]], schema=_NAMES["resources"])
-    info = [_resource(each) for each in values]
     return _Named(sets, rows, table, [info[place] for place in rows.index.tolist()])
 
 
@@ -162,16 +163,22 @@ def _text(values: Mapping[str, Value], names: Sequence[str]) -> str:
 
 
 def _resource(values: Mapping[str, Value]) -> Resource:
-    service, space = _text(values, ["service.name"]), _text(values, ["service.namespace"])
+    service, space, *others = (_text(values, names) for names in _COLUMNS)
     qualified = f"{space}/{service}" if space and service else service
     group = _text(values, ["aws.log.group.names"]).split("&")[0]
     stream = _text(values, ["aws.log.stream.names"]).split("&")[0]
     return Resource(
+        columns=(service or UNKNOWN_SERVICE, space, *others),
         service=service or UNKNOWN_SERVICE,
         log_group=group or qualified or DEFAULT,
         log_stream=stream or _text(values, ["service.instance.id", "host.name", "host.id"]) or DEFAULT,
         metric_namespace=qualified or DEFAULT,
     )
+
+
+def _remember(memories: Memories, id_: int, resource: Resource) -> Resource:
+    texts = (*resource.columns, resource.log_group, resource.log_stream, resource.metric_namespace)
+    return memories.resources.put(id_, resource, 600 + 4 * sum(map(len, texts)))
 
 
 def _with_entities(sets: AttributeSets, references: pa.ListArray) -> AttributeSets:
