@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -437,3 +439,11 @@ def test_a_large_request_is_read() -> None:
 def test_a_few_damaged_requests_as_the_fuzz_program_sends_them(signal: Signal, seed: int) -> None:
     run_group(Random(seed), signal, OtlpDecoder(), Counter())
     run_json(Random(seed), signal, Counter())
+
+
+def test_every_reason_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "otlp.md").read_text("utf-8")
+    _, rest = text.split("## What is refused")
+    for names, part in zip((REASONS, WARNINGS), rest.split("## What is put right"), strict=True):
+        rows = [line.split("|")[1] for line in part.splitlines() if line.startswith("| `")]
+        assert {name for row in rows for name in re.findall("`(.+?)`", row)} == set(names)
