@@ -7,6 +7,7 @@ import re
 from collector.errors import QueryError
 
 _W3C = re.compile(r"(?<![0-9a-f])([0-9a-f]{16})([0-9a-f]{16})(?![0-9a-f])", re.IGNORECASE)
+_SPAN = re.compile(r"[0-9a-fA-F]{16}")
 _XRAY = re.compile(r"(?<![0-9a-f])1-([0-9a-f]{8})-([0-9a-f]{24})(?![0-9a-f])", re.IGNORECASE)
 
 
@@ -40,6 +41,13 @@ def xray_text(high: int, low: int) -> str:
     """X-Ray's form of a trace id."""
     digits = f"{high:016x}{low:016x}"
     return f"1-{digits[:8]}-{digits[8:]}"
+
+
+def span_number(text: str) -> int:
+    """A span id of 16 hex digits as a number. Raises QueryError."""
+    if not _SPAN.fullmatch(text.strip()):
+        raise QueryError(f"{text[:80]!r} is no span id: 16 hex digits are.")
+    return int(text, 16)
 
 
 def span_text(number: int) -> str:

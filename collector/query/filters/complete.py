@@ -9,10 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from collector.errors import QueryError
+from collector.query.filters.canonical import field_text
 from collector.query.filters.language import Keyword, Language
 from collector.query.filters.lexer import is_number, quote
 from collector.query.filters.parser import WORD_OPERATORS, parse_field
 from collector.query.filters.position import Expected, expected
+from collector.query.filters.tree import Field
 from collector.query.model_traces import AttributeKey, AttributeValue, Completion, Suggestion
 
 _FUNCTIONS = {
@@ -24,6 +26,9 @@ _HELP = {
     "=": "is", "!=": "is something else", "<": "is less than", "<=": "is at most", ">": "is more than",
     ">=": "is at least", "contains": "has the text in it", "beginswith": "begins with the text",
     "endswith": "ends with the text", "in (": "is one of", "exists": "is set",
+}  # fmt: skip
+_TYPES = {
+    "s": "text", "i": "integer", "d": "number", "b": "true or false", "y": "bytes", "j": "JSON", "n": "empty",
 }  # fmt: skip
 _NAMED_BY = {"service": "service", "edge": "service", "span": "operation"}
 
@@ -88,17 +93,17 @@ def _fields(here: Expected, language: Language, source: Source, limit: int) -> l
     if not here.braces:
         own += [Suggestion(f"{name}(", "function", _FUNCTIONS[name]) for name in language.functions]
     keys = source.keys(here.written, limit)
-    attributes = [Suggestion(_key_text(key, language), "attribute", _types(key), key.items) for key in keys]
+    attributes = [
+        Suggestion(field_text(Field("attribute", key.key), language), "attribute", _types(key), key.items)
+        for key in keys
+    ]
     if not here.written:
         return [*own[: max(1, limit - 4)], *attributes]
     return [*_holding(here.written, own), *attributes]
 
 
 def _types(key: AttributeKey) -> str:
-    names = {
-        "s": "text", "i": "integer", "d": "number", "b": "true or false", "y": "bytes", "j": "JSON", "n": "empty",
-    }  # fmt: skip
-    return ", ".join(names.get(letter, letter) for letter in key.types)
+    return ", ".join(_TYPES.get(letter, letter) for letter in key.types)
 
 
 def _keyword(here: Expected, language: Language) -> Keyword | None:

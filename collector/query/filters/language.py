@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from collector.levels import LEVELS
-from collector.query.trace_ids import trace_number
+from collector.query.trace_ids import span_number, trace_number
 
 KeywordKind = Literal["flag", "number", "text", "choice"]
 Place = Literal["item", "span"]
@@ -27,7 +27,7 @@ class Keyword:
 
     unit: 's' when numbers are seconds, so that `250ms` can be written too.
     values: what a choice can be. ordered: its values can be compared with < and >.
-    check: raises QueryError for a text that cannot be a value.
+    check: raises QueryError for a text that cannot be a value. only: the comparisons that there are.
     """
 
     name: str
@@ -38,10 +38,13 @@ class Keyword:
     values: tuple[str, ...] = ()
     ordered: bool = False
     check: Callable[[str], object] | None = None
+    only: tuple[str, ...] = ()
 
     @property
     def operators(self) -> tuple[str, ...]:
         """The comparisons that make sense, apart from `in` and `exists`."""
+        if self.only:
+            return self.only
         if self.kind == "flag":
             return ("=", "!=")
         if self.kind == "text":
@@ -103,7 +106,7 @@ TRACES = Language(
         Keyword("type", "text", "type of the node", where=("span",)),
         Keyword("outcome", "choice", "how it went", values=OUTCOMES),
         Keyword("kind", "choice", "kind of the span", where=("span",), values=KINDS),
-        Keyword("trace.id", "text", "the trace's id", check=trace_number),
+        Keyword("trace.id", "text", "the trace's id", check=trace_number, only=CHOICE_OPERATORS),
         aliases={"name": "operation", "traceid": "trace.id", "trace_id": "trace.id"},
     ),
     functions=("service", "edge", "span"),
@@ -121,8 +124,8 @@ LOGS = Language(
         Keyword("stream", "text", "log stream", where=("item",)),
         Keyword("message", "text", "the record's text", where=("item",)),
         Keyword("event", "text", "event name", where=("item",)),
-        Keyword("trace.id", "text", "id of the trace it belongs to", where=("item",)),
-        Keyword("span.id", "text", "id of the span it belongs to", where=("item",)),
+        Keyword("trace.id", "text", "id of its trace", ("item",), check=trace_number, only=CHOICE_OPERATORS),
+        Keyword("span.id", "text", "id of its span", ("item",), check=span_number, only=CHOICE_OPERATORS),
         aliases={
             "body": "message", "log.group": "group", "log.stream": "stream", "event_name": "event",
             "trace_id": "trace.id", "traceid": "trace.id", "span_id": "span.id", "spanid": "span.id",

@@ -26,6 +26,7 @@ from collector.query.filters.predicate import (
     any_of,
     escape,
     negation,
+    value_as_text,
 )
 from collector.query.filters.tree import (
     Among,
@@ -42,6 +43,7 @@ from collector.query.filters.tree import (
     Value,
     walk,
 )
+from collector.query.trace_ids import span_number, trace_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,34 @@ LEVEL_CODES: dict[str, tuple[int, int]] = {
 }
 
 
-def _id_column(sql: str, hexadecimal: str) -> TextColumn:
-    return TextColumn(f"(CASE WHEN {sql} = 0 THEN '' ELSE {hexadecimal} END)")
+@dataclass(frozen=True, slots=True)
+class TraceId:
+    """The trace's id, in any of its forms; zeros stand for none."""
+
+    alias: str
+
+    def compare(self, operator: Operator, value: Value, bind: Binder) -> str:
+        high, low = trace_number(value_as_text(value))
+        wanted = {"trace_hi": bind(high, "UBIGINT"), "trace_lo": bind(low, "UBIGINT")}
+        same = all_of([f"{self.alias}.{name} = {half}" for name, half in wanted.items()])
+        return same if operator == "=" else all_of([negation(same), self.exists(bind)])
+
+    def exists(self, bind: Binder) -> str:  # noqa: ARG002 - the protocol's signature
+        return f"({self.alias}.trace_hi <> 0 OR {self.alias}.trace_lo <> 0)"
+
+
+@dataclass(frozen=True, slots=True)
+class SpanId:
+    """A span's id of 16 hex digits; zero stands for none."""
+
+    sql: str
+
+    def compare(self, operator: Operator, value: Value, bind: Binder) -> str:
+        same = f"{self.sql} = {bind(span_number(value_as_text(value)), 'UBIGINT')}"
+        return same if operator == "=" else all_of([negation(same), self.exists(bind)])
+
+    def exists(self, bind: Binder) -> str:  # noqa: ARG002 - the protocol's signature
+        return f"{self.sql} <> 0"
 
 
 LOG_ROWS = Rows(
@@ -75,8 +103,8 @@ LOG_ROWS = Rows(
         "stream": TextColumn("l.log_stream"),
         "message": TextColumn("l.body"),
         "event": TextColumn("l.event_name"),
-        "trace.id": _id_column("l.trace_hi", "printf('%016x%016x', l.trace_hi, l.trace_lo)"),
-        "span.id": _id_column("l.span_id", "printf('%016x', l.span_id)"),
+        "trace.id": TraceId("l"),
+        "span.id": SpanId("l.span_id"),
     },
     text=("l.body", "l.service", "l.event_name"),
 )

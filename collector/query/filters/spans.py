@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from collector.errors import QueryError
 from collector.query.filters.language import KINDS, OUTCOMES
 from collector.query.filters.predicate import (
     FALSE,
@@ -20,9 +19,8 @@ from collector.query.filters.predicate import (
     flag,
     value_as_text,
 )
-from collector.query.filters.rows import RowCompiler, Rows
+from collector.query.filters.rows import RowCompiler, Rows, TraceId
 from collector.query.filters.tree import Entity, Field, Operator, Value
-from collector.query.trace_ids import trace_number
 
 SECOND = 1_000_000_000
 IN_RANGE = "{0}.tenant = $tenant AND {0}.start_ns >= $start_ns AND {0}.start_ns < $reach_ns"
@@ -52,26 +50,6 @@ ACCOUNT = Keys(("cloud.account.id", "aws.account_id"))
 URL = Keys(("url.full", "http.url", "url.path", "http.target"))
 AGENT = Keys(("user_agent.original", "http.user_agent"))
 CLIENT = Keys(("client.address", "http.client_ip", "net.peer.ip", "network.peer.address"))
-
-
-@dataclass(frozen=True, slots=True)
-class TraceId:
-    """The trace's id in any of its forms; only whole ids are compared."""
-
-    alias: str
-
-    def compare(self, operator: Operator, value: Value, bind: Binder) -> str:
-        high, low = trace_number(value_as_text(value))
-        halves = {"trace_hi": high, "trace_lo": low}
-        same = all_of([f"{self.alias}.{name} = {bind(half, 'UBIGINT')}" for name, half in halves.items()])
-        if operator == "=":
-            return same
-        if operator == "!=":
-            return f"(NOT {same})"
-        raise QueryError(f"trace.id cannot be compared with {operator}, but with = and !=.")
-
-    def exists(self, bind: Binder) -> str:  # noqa: ARG002 - the protocol's signature
-        return "true"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from collector.query.filters.predicate import (
     negation,
     value_as_text,
 )
-from collector.query.filters.rows import RowCompiler, keys_of
+from collector.query.filters.rows import RowCompiler, TraceId, keys_of
 from collector.query.filters.spans import (
     EVENTS_IN_RANGE,
     IN_RANGE,
@@ -36,7 +36,6 @@ from collector.query.filters.spans import (
     PEER,
     SECOND,
     SPAN_ROWS,
-    TraceId,
     entity_keys,
     exception_condition,
     is_node,
