@@ -80,7 +80,9 @@ def test_damage_is_refused_or_harmless(text: bytes, data: st.DataObject) -> None
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"hello", b"\x1f\x8b", b"\0" * 100, gzip.compress(b"fine") + b"not fine"]
+    "garbage",
+    [b"hello", b"\x1f\x8b", b"\0" * 100, gzip.compress(b"fine") + b"not fine"],
+    ids=["text", "two bytes", "zeros", "a member and garbage"],
 )
 def test_garbage_is_refused(garbage: bytes) -> None:
     with pytest.raises(Rejected) as caught:
