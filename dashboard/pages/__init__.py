@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dashboard.pages import components, ingest, more, overview, service_map
+from dashboard.pages import components, ingest, more, overview, service_map, traces
 from dashboard.pages.page import Page
 
 PAGES: dict[str, Page] = {
     "overview": overview.PAGE,
     "map": service_map.PAGE,
+    "traces": traces.PAGE,
     "ingest": ingest.PAGE,
     "more": more.PAGE,
     "components": components.PAGE,
