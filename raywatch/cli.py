@@ -12,8 +12,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -25,6 +25,7 @@ from raywatch.config import Config, ConfigError, load
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from collector.storage.control import Control
     from raywatch.assemble import Serving
     from raywatch.run import Target
 
@@ -154,7 +155,9 @@ def _serve(config: Config, *, quiet: bool) -> None:
     _log_to_stderr(config.settings.log_level)
     from raywatch.assemble import serving
 
-    with serving(config, _version()) as server:
+    with ExitStack() as stack:
+        with _working("opening the data …", quiet=quiet):
+            server = stack.enter_context(serving(config, _version()))
         _announce(server, quiet=quiet)
         stop.wait()
         _end_within(CLOSE_WITHIN)
@@ -165,6 +168,15 @@ def _serve(config: Config, *, quiet: bool) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+def _working(what: str, *, quiet: bool) -> AbstractContextManager[object]:
+    """A line that goes again, for what may take a while after a crash; only on a terminal."""
+    if quiet or not sys.stderr.isatty():
+        return nullcontext()
+    from raywatch import show
+
+    return show.console(stderr=True).status(what)
 
 
 def _announce(server: Serving, *, quiet: bool) -> None:
@@ -435,12 +447,21 @@ def keys() -> None:
 
 @keys.command("create")
 @settings_options("data")
+@click.option("--account", metavar="ID", help="Whose data is sent with it; the default account otherwise.")
+@click.option("--region", metavar="NAME", help="And its region.")
 @click.argument("name")
 @click.pass_context
-def keys_create(ctx: click.Context, /, name: str, **options: Any) -> None:
+def keys_create(
+    ctx: click.Context, /, name: str, account: str | None, region: str | None, **options: Any
+) -> None:
     """Make a key. It is printed once and cannot be shown again; older keys stay valid."""
+    from collector.storage.control import DEFAULT_ACCOUNT, DEFAULT_REGION
+
+    if account and not (account.isdecimal() and len(account) == 12):
+        raise RaywatchError("an account is 12 digits")
     with _control(ctx, options) as control:
-        secret, key = control.create_key(name, time.time_ns())
+        tenant = control.tenant_id(account or DEFAULT_ACCOUNT, region or DEFAULT_REGION)
+        secret, key = control.create_key(name, time.time_ns(), tenant)
     click.echo(secret)
     click.echo(f"key {key.id} ({name}); send it as x-api-key or authorization: Bearer", err=True)
 
@@ -474,27 +495,35 @@ def keys_revoke(ctx: click.Context, /, key_id: str, **options: Any) -> None:
     click.echo(f"key {key_id} is revoked", err=True)
 
 
-def _control(ctx: click.Context, options: Mapping[str, Any]) -> Any:
+@contextmanager
+def _control(ctx: click.Context, options: Mapping[str, Any]) -> Iterator[Control]:
     """The control database, open: beside a running server too, as SQLite allows."""
-    from contextlib import contextmanager
-
     from collector.storage.control import Control
 
     settings = configure(ctx, options).settings
     if settings.in_memory:
         raise RaywatchError("keys need a data directory; :memory: forgets them")
+    Path(settings.data).mkdir(mode=0o700, parents=True, exist_ok=True)
+    control = Control(Path(settings.data) / "control.sqlite")
+    control.start()
+    try:
+        yield control
+    finally:
+        control.close()
 
-    @contextmanager
-    def opened() -> Any:
-        Path(settings.data).mkdir(mode=0o700, parents=True, exist_ok=True)
-        control = Control(Path(settings.data) / "control.sqlite")
-        control.start()
-        try:
-            yield control
-        finally:
-            control.close()
 
-    return opened()
+@main.command()
+@settings_options("data")
+@click.pass_context
+def login(ctx: click.Context, /, **options: Any) -> None:
+    """Print a new link that logs a browser in once."""
+    from raywatch import running
+
+    server = running.find(configure(ctx, options).settings.data)
+    if server is None:
+        raise RaywatchError("no server is running on this data; its start prints a link")
+    with _control(ctx, options) as control:
+        click.echo(f"{server.url}/login?token={control.create_login_token(time.time_ns())}")
 
 
 def _when(time_ns: int | None) -> str:

@@ -21,7 +21,7 @@ from collector.errors import ListenError, RaywatchError
 from collector.receivers.listen import is_loopback, listen
 from collector.storage.check import check_file
 from collector.storage.control import migrations
-from raywatch import running
+from raywatch import local, running
 from raywatch.listen import binds, port_owner
 from raywatch.settings import Settings, show_size
 
@@ -74,6 +74,15 @@ def check_data(settings: Settings) -> Iterator[Finding]:
     shown = f"{free / 2**30:.1f} GiB free"
     level: Level = "ok" if free >= ENOUGH_DISK else "warning"
     yield Finding("disk", level, shown if level == "ok" else f"{shown}: at 0, senders are told to wait")
+
+
+def check_server(settings: Settings) -> Iterator[Finding]:
+    """Whether the server that runs takes data."""
+    server = running.find(settings.data)
+    if server is None:
+        return
+    problem = local.readiness(server)
+    yield Finding("server", "error" if problem else "ok", problem or f"{server.url} is ready")
 
 
 def check_files(settings: Settings) -> Iterator[Finding]:
@@ -150,6 +159,7 @@ def _live_keys(path: Path) -> int:
 CHECKS: dict[str, Callable[[Settings], Iterator[Finding]]] = {
     "versions": check_versions,
     "data": check_data,
+    "server": check_server,
     "files": check_files,
     "ports": check_ports,
     "access": check_access,

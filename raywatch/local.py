@@ -112,20 +112,39 @@ def ask_backup(running: Running, path: Path) -> Iterator[Copied]:
             yield Copied(**one)
 
 
+def readiness(running: Running) -> str:
+    """Why a server takes no data now, '' when it does."""
+    try:
+        with _open(urllib.request.Request(f"{running.url}/readyz"), timeout=10):  # noqa: S310 -- our own note
+            return ""
+    except urllib.error.HTTPError as error:
+        with error:
+            return f"{running.url}: {error.read(1000).decode('utf-8', 'replace').strip()}"
+    except RaywatchError as error:
+        return str(error)
+
+
 def _post(running: Running, what: str, body: dict[str, Any], timeout: float) -> Any:
     request = urllib.request.Request(  # noqa: S310 -- the address is from our own note, and loopback
         f"{running.url}{PREFIX}{what}",
         data=json.dumps(body).encode(),
         headers={"Authorization": f"Bearer {running.token}", "Content-Type": "application/json"},
     )
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        return opener.open(request, timeout=timeout)
+        return _open(request, timeout)
     except urllib.error.HTTPError as error:
         with error:
             raise _error_of(error.read(), str(error)) from error
+
+
+def _open(request: urllib.request.Request, timeout: float) -> Any:
+    """An answer, never by way of a proxy. HTTPError passes; silence is a RaywatchError."""
+    try:
+        return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=timeout)
+    except urllib.error.HTTPError:
+        raise
     except OSError as error:
-        raise RaywatchError(f"the server at {running.url} does not answer: {error}") from error
+        raise RaywatchError(f"the server at {request.host} does not answer: {error}") from error
 
 
 def _error_of(body: bytes, otherwise: str) -> RaywatchError:

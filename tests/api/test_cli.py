@@ -16,6 +16,7 @@ from programs import COMMAND, environment, raywatch, serving
 from receiving import wait_until
 
 from collector.receivers.listen import listen
+from collector.storage.control import Control, Tenant
 
 
 def test_help_names_every_command() -> None:
@@ -85,6 +86,18 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
     assert again.stderr.startswith(f"raywatch: there is no key {key} alive")
 
 
+def test_a_key_may_send_for_another_account_and_region(tmp_path: Path) -> None:
+    where = ("--data", str(tmp_path))
+    raywatch("keys", "create", "eu", "--account", "210987654321", "--region", "eu-west-1", *where)
+    control = Control(tmp_path / "control.sqlite")
+    control.start()
+    assert [(key.name, key.tenant) for key in control.find_keys()] == [("eu", 1)]
+    assert control.find_tenants()[1] == Tenant(1, "210987654321", "eu-west-1")
+    control.close()
+    wrong = raywatch("keys", "create", "x", "--account", "12", *where, check=False)
+    assert wrong.stderr.strip() == "raywatch: an account is 12 digits"
+
+
 def test_a_question_without_data_is_one_line(tmp_path: Path) -> None:
     done = raywatch("query", "SELECT 1", "--data", str(tmp_path / "none"), check=False)
     assert done.returncode == 1
@@ -123,6 +136,7 @@ def test_a_busy_port_is_one_line_with_its_owner_and_the_setting(tmp_path: Path) 
 
 def test_a_data_directory_has_one_owner(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
+        assert f"{server.url} is ready" in raywatch("doctor", "--data", str(tmp_path), check=False).stdout
         second = raywatch("serve", "--data", str(tmp_path), check=False)
         assert second.returncode == 1
         assert second.stderr.strip().startswith(

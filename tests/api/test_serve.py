@@ -169,9 +169,12 @@ def test_keys_are_asked_for_as_soon_as_there_is_one(tmp_path: Path) -> None:
         )
         with jar.open(f"{server.url}/login?token={link}", timeout=30) as answer:
             assert "/login" not in answer.url
-        with jar.open(f"{server.url}/traces.json", timeout=30) as answer:
+        with jar.open(f"{server.url}/overview.json", timeout=30) as answer:
             assert answer.status == 200
-        assert "login" in server.get(f"/login?token={link}", Accept="text/html")[1].lower()
+        assert server.get(f"/login?token={link}", Accept="text/html")[0] == 401
+        another = raywatch("login", "--data", str(data)).stdout.strip()
+        assert another.startswith(f"{server.url}/login?token=")
+        assert another != f"{server.url}/login?token={link}"
 
 
 def _refused(server: Server) -> bool:
