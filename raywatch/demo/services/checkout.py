@@ -33,10 +33,8 @@ def _build(context: Context) -> Flask:
         explicit_bucket_boundaries_advisory=[500, 1000, 2000, 5000, 10_000, 20_000, 50_000],
     )
 
-    def give_up(order: dict[str, Any], reason: str) -> None:
-        logger.error(
-            "POST /charges %s, releasing reservation rs_%d order=%d", reason, order["order"], order["order"]
-        )
+    def give_up(order: dict[str, Any], reason: str, level: int) -> None:
+        logger.log(level, "POST /charges %s, releasing reservation rs_%d", reason, order["order"])
         queue.send("order.failed", {"order": order["order"], "reason": reason})
         peers.call("POST", "inventory", "/releases", json=order)
 
@@ -63,7 +61,8 @@ def _build(context: Context) -> Flask:
         if paid is None or paid.status_code >= 400:
             declined = paid is not None and paid.status_code == 402
             orders.add(1, {"outcome": "declined" if declined else "failed", "currency": currency})
-            give_up(order, f"returned {paid.status_code}" if paid is not None else "did not answer")
+            reason = f"returned {paid.status_code}" if paid is not None else "did not answer"
+            give_up(order, reason, logging.INFO if declined else logging.ERROR)
             return jsonify(error="not paid"), 402 if declined else 502
         queue.send("order.placed", {"order": order["order"], "items": order["items"]})
         peers.call("DELETE", "cart", "/carts/{user}", user=order["user"])

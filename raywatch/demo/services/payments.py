@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from collections import deque
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ logger = logging.getLogger("shop.payments")
 _HOST = "card-gateway.example"
 _ATTEMPTS = 3
 _TIMEOUTS = (1.0, 1.0, 0.5)
+_MANY, _MINUTE = 6, 60.0
 _SCHEMA = [
     "CREATE TABLE IF NOT EXISTS payment_intents (order_id INTEGER PRIMARY KEY, amount INTEGER, state TEXT)",
 ]
@@ -137,11 +139,18 @@ def _build(context: Context) -> Flask:
     app, peers, dice = application(context), Peers(context), random.Random()
     shop = Database(context.directory, "shop", _SCHEMA)
     gateway = _Gateway(peers)
-    failed_in_a_row = 0
+    failures: deque[float] = deque(maxlen=_MANY)
+
+    def note_failure(charge: _Charge, now: float) -> None:
+        failures.append(now)
+        if len(failures) == _MANY and now - failures[0] < _MINUTE:
+            logger.critical(
+                "%d charges failed within a minute, the last at gateway %s", _MANY, charge.gateway
+            )
+            failures.clear()
 
     @app.post("/charges")
     def post_charges() -> ResponseReturnValue:
-        nonlocal failed_in_a_row
         body = request.get_json()
         charge = _Charge(body["order"], body["amount"], body.get("currency", "EUR"))
         span = trace.get_current_span()
@@ -154,16 +163,11 @@ def _build(context: Context) -> Flask:
         try:
             paid = _authorize(gateway, charge, dice)
         except GatewayError as error:
-            failed_in_a_row += 1
             shop.change("UPDATE payment_intents SET state = 'failed' WHERE order_id = ?", charge.order)
-            span.record_exception(error)
-            logger.exception(
-                "charge of order %d failed: gateway unavailable attempts=%d", charge.order, _ATTEMPTS
-            )
-            if failed_in_a_row == 3:
-                logger.critical("gateway %s failed for %d orders in a row", charge.gateway, failed_in_a_row)
+            span.record_exception(error, {"exception.type": type(error).__name__})
+            logger.exception("charge of order %d failed after %d attempts", charge.order, _ATTEMPTS)
+            note_failure(charge, time.monotonic())
             return jsonify(error=type(error).__name__), 503
-        failed_in_a_row = 0
         state = "paid" if paid else "declined"
         shop.change("UPDATE payment_intents SET state = ? WHERE order_id = ?", state, charge.order)
         if not paid:
