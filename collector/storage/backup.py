@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from collector.errors import RaywatchError
@@ -97,6 +97,7 @@ def copy_lanes(con: Connection, lanes: Iterable[Lane], directory: Path, folder: 
     folder.mkdir(parents=True, exist_ok=True)
     draft = directory / "backup"
     with ExitStack() as stack:
+        con = stack.enter_context(closing(con.cursor()))
         views = [view for lane in lanes for view in stack.enter_context(_views(con, lane))]
         total = sum(file.bytes() for file, _ in views) or 1
         done = 0
@@ -127,29 +128,23 @@ def _copy_view(con: Connection, file: PeriodFile, view: Connection, target: Path
         con.execute(f"DETACH {alias}")
 
 
-class _views:  # noqa: N801 -- used as a function
+@contextmanager
+def _views(con: Connection, lane: Lane) -> Iterator[list[tuple[PeriodFile, Connection | None]]]:
     """A lane's files as of one moment: a transaction that has begun on each, None for a sealed one."""
-
-    def __init__(self, con: Connection, lane: Lane) -> None:
-        self._con, self._lane = con, lane
-        self._views: list[tuple[PeriodFile, Connection | None]] = []
-
-    def __enter__(self) -> list[tuple[PeriodFile, Connection | None]]:
-        with self._lane.still() as files:
+    views: list[tuple[PeriodFile, Connection | None]] = []
+    try:
+        with lane.still() as files:
             for file in files:
-                if file.state == "sealed":
-                    self._views.append((file, None))
-                    continue
-                view = self._con.cursor()
-                view.execute("BEGIN")
-                view.execute(f"SELECT count(*) FROM {file.alias}.meta").fetchall()
-                self._views.append((file, view))
-        return self._views
-
-    def __exit__(self, *_: object) -> None:
-        for _, view in self._views:
+                views.append((file, None if file.state == "sealed" else con.cursor()))
+            for file, view in views:
+                if view is not None:
+                    view.execute("BEGIN")
+                    view.execute(f"SELECT count(*) FROM {file.alias}.meta").fetchall()
+        yield views
+    finally:
+        for _, view in views:
             if view is not None:
                 with suppress(Exception):
                     view.execute("ROLLBACK")
                 view.close()
-        self._lane.release([file for file, _ in self._views])
+        lane.release([file for file, _ in views])

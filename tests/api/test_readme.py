@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from raywatch.cli import main
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
@@ -24,8 +26,6 @@ def test_every_make_line_of_the_readme_is_a_target() -> None:
 
 
 def test_every_raywatch_line_of_the_readme_is_a_command() -> None:
-    from raywatch.cli import main
-
     used = set(re.findall(r"^\s*(?:\S*/)?raywatch ([a-z]+)", README, re.MULTILINE))
     assert used <= set(main.commands)
 

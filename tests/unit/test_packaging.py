@@ -31,9 +31,7 @@ def test_the_top_level_names_are_ours_alone(wheel: list[str]) -> None:
 
 @pytest.mark.parametrize("ending", [".sql", ".html", ".css", ".js", ".py"])
 def test_every_file_that_is_read_at_run_time_is_inside(wheel: list[str], ending: str) -> None:
-    sources = {
-        str(path.relative_to(ROOT)) for part in PACKAGES for path in (ROOT / part).rglob(f"*{ending}")
-    }
+    sources = {str(path.relative_to(ROOT)) for part in PACKAGES for path in (ROOT / part).rglob(f"*{ending}")}
     assert sources
     assert sources <= set(wheel)
 
