@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from collector.levels import LEVELS, Level
 from collector.query.log_counts import log_histogram
-from collector.query.log_rows import Place, Rows, id_of, records_between, rows_of
+from collector.query.log_rows import Place, Rows, id_of, rows_of
 from collector.query.model_logs import (
     LogField,
     LogFields,
@@ -18,7 +18,7 @@ from collector.query.model_logs import (
     LogPatterns,
     LogSelection,
 )
-from collector.query.patterns import LONGEST, MASK, REPLACEMENT, fold, mask
+from collector.query.patterns import LONGEST, MASK, REPLACEMENT, fold
 from collector.query.reader import Reader, Timed
 from collector.query.steps import choose_step, count_steps
 
@@ -131,7 +131,7 @@ def _patterns(
     merged = len(templates) - len({fold(template, templates) for template in templates})
     distinct = table[0]["templates"] - merged if table else 0
     return LogPatterns(
-        patterns=[_pattern(rows, template, found[template], scanned) for template in first],
+        patterns=_described(rows, {template: found[template] for template in first}, scanned),
         distinct=len(found) if known else distinct,
         scanned=scanned,
         total=max(histogram.total, scanned),
@@ -140,27 +140,30 @@ def _patterns(
     )
 
 
-def _pattern(rows: Rows, template: str, found: _Found, scanned: int) -> LogPattern:
-    record = _example(rows, found)
-    records = found.levels.total()
-    return LogPattern(
-        template=template,
-        level=max(found.levels, key=lambda level: (found.levels[level], _NAMES.index(level))),
-        records=records,
-        share=records / scanned,
-        first_ns=found.first_ns,
-        last_ns=found.last.time_ns,
-        trend=found.trend,
-        services=[service for service, _ in found.services.most_common()],
-        example=record["body"][:_SHOWN] if record else "",
-        example_id=id_of(record) if record else "",
+def _described(rows: Rows, found: Mapping[str, _Found], scanned: int) -> list[LogPattern]:
+    """The patterns, each with its last record for an example."""
+    last = list(found.values())
+    table = rows.read(
+        "logs_examples",
+        templates=[one.template for one in last],
+        times=[one.last.time_ns for one in last],
+        seqs=[one.last.seq for one in last],
+        shown=_SHOWN,
+        **_MASK_PARAMS,
     )
-
-
-def _example(rows: Rows, found: _Found) -> dict[str, Any] | None:
-    """The last record of a pattern."""
-    here: Iterable[dict[str, Any]] = records_between(rows, found.last, found.last, limit=_SHOWN)
-    return next((record for record in here if mask(record["body"]) == found.template), None)
-
-
-__all__: Sequence[str] = ("log_fields", "log_patterns", "new_patterns")
+    examples = {row["template"]: row for row in table.to_pylist()}
+    return [
+        LogPattern(
+            template=template,
+            level=max(one.levels, key=lambda level: (one.levels[level], _NAMES.index(level))),
+            records=one.levels.total(),
+            share=one.levels.total() / scanned,
+            first_ns=one.first_ns,
+            last_ns=one.last.time_ns,
+            trend=one.trend,
+            services=[service for service, _ in one.services.most_common()],
+            example=examples[one.template]["body"],
+            example_id=id_of(examples[one.template]),
+        )
+        for template, one in found.items()
+    ]

@@ -45,6 +45,16 @@ class Place:
     seq: int
 
 
+def before(place: Place) -> Place:
+    """The last place that is earlier."""
+    return Place(place.time_ns, place.seq - 1) if place.seq else Place(place.time_ns - 1, LAST_SEQ)
+
+
+def after(place: Place) -> Place:
+    """The first place that is later."""
+    return Place(place.time_ns, place.seq + 1) if place.seq < LAST_SEQ else Place(place.time_ns + 1, 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """The records that a question is about."""

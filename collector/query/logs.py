@@ -18,7 +18,9 @@ from collector.query.log_rows import (
     LAST_SEQ,
     Place,
     Rows,
+    after,
     attributes_of,
+    before,
     find_places_of_records,
     parse_id,
     record_of,
@@ -36,6 +38,8 @@ __all__ = [
 
 SECOND = 1_000_000_000
 _EVERY = Predicate("true")
+_MOST_AT_ONCE = 10_000
+"""Records of one commit with one time that are looked at."""
 
 
 def find_logs(
@@ -62,8 +66,8 @@ def find_logs(
     if len(places) <= skip:
         return LogPage((), "")
     found = records_between(rows, places[0], places[-1], order=order, skip=skip, limit=limit)
-    after = _cursor(found, start, skip) if len(places) > skip + limit else ""
-    return LogPage([record_of(row) for row in found], after)
+    following = _cursor(found, start, skip) if len(places) > skip + limit else ""
+    return LogPage([record_of(row) for row in found], following)
 
 
 def _cursor(found: list[dict[str, Any]], start: Place, skip: int) -> str:
@@ -121,11 +125,15 @@ def lines_around(
         groups=(row["log_group"],), streams=(row["log_stream"],), tenant=tenant,
     )  # fmt: skip
     rows = rows_of(timed, window)
-    around = {_key(row): row}
-    for order in ("newest", "oldest"):
-        places = find_places_of_records(rows, order, place, limit + 2)
-        found = records_between(rows, places[0], places[-1], order=order, limit=limit + 2)
-        around |= {_key(item): item for item in found}
+    around = {_key(row): row} | {
+        _key(item): item for item in records_between(rows, place, place, limit=_MOST_AT_ONCE)
+    }
+    sides: tuple[tuple[Order, Place], ...] = (("newest", before(place)), ("oldest", after(place)))
+    for order, start in sides:
+        places = find_places_of_records(rows, order, start, limit + 1)
+        if places:
+            found = records_between(rows, places[0], places[-1], order=order, limit=limit + 1)
+            around |= {_key(item): item for item in found}
     keys = sorted(around)
     at = keys.index(_key(row))
     shown = keys[max(at - limit, 0) : at + limit + 1]

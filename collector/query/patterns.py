@@ -11,16 +11,16 @@ import re
 from collections.abc import Collection
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
+_UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+_IPV6 = r"(?:[0-9]|[fF][c-eC-E])[0-9a-fA-F]{0,3}(?::[0-9a-fA-F]{0,4}){2,7}"
 _WORD = r"[A-Za-z]*[0-9][A-Za-z0-9]*(?:[-.,:/][0-9][A-Za-z0-9]*)*%?"
 MASK = "|".join(
     (
         rf"({_QUOTED}\s*:\s*)(?:{_QUOTED}|-?[0-9][0-9.eE+-]*|true|false|null)",
         _QUOTED,
         r"(^|[^A-Za-z0-9_])'[^']*'",
-        r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}",
-        rf"(^|[ =(\[,:])[-+]?{_WORD}",
-        r"\[?(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{1,4}\]?",
-        _WORD,
+        rf"(^|[ =(\[,:])[-+]?(?:{_UUID}|{_IPV6}|{_WORD})",
+        rf"{_UUID}|{_IPV6}|{_WORD}",
     )
 )
 """Groups hold what stays before the `*`: the name of a JSON member, the character before a quote or sign."""
