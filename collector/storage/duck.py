@@ -133,12 +133,13 @@ class DuckStore:
     def _keep(self) -> None:
         since = self._options.monotonic()
         while not self._stop.wait(0.1):
-            self._checkpoint_drained()
+            self.checkpoint()
             if self._options.monotonic() - since >= self._options.maintain_seconds:
                 since = self._options.monotonic()
                 self.maintain(self._options.wall_ns())
 
-    def _checkpoint_drained(self) -> None:
+    def checkpoint(self) -> None:
+        """Checkpoint the files whose turn is over, and let them be written again."""
         for lane in self._lanes.values():
             while lane.drained:
                 file = lane.drained[0]

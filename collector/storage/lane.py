@@ -184,11 +184,10 @@ class Lane:
     def _rotate(self, *, hard: bool) -> None:
         """Turn to the other hot file, or to a new one; unless hard, only when that needs no waiting."""
         with self.lock:
-            busy = [file for file in self.files if file.state in ("draining", "checkpointing")]
-            if busy and not hard:
+            if self._busy() and not hard:
                 return
-            if busy:
-                self.lock.wait_for(lambda: len(self._busy()) == 0 or self.closing, timeout=10.0)
+            if self._busy() and self.options.background:
+                self.lock.wait_for(lambda: not self._busy() or self.closing, timeout=10.0)
             idle = [file for file in self.files if file.state == "idle"]
         following = idle[0] if idle else self._create()
         with self.lock:
