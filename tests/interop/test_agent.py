@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,7 +24,7 @@ from opentelemetry._logs import SeverityNumber
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from programs import serving
+from programs import Server, serving
 from raywatch_agent import host, tail
 from raywatch_agent.config import Config, ConfigError, LogFile, load
 from raywatch_agent.ship import Shipper, event_time, severity
@@ -31,6 +32,8 @@ from raywatch_agent.tail import Follower, Place, Positions, find
 from receiving import rows, running, wait_until
 
 from collector.errors import Overloaded
+from raywatch import local
+from raywatch.running import find as find_server
 
 ROOT = Path(__file__).parents[2]
 AGENT = ROOT / "agents"
@@ -266,6 +269,13 @@ def test_a_time_without_a_zone_is_local() -> None:
 # Sending
 
 
+def ask(server: Server, sql: str) -> list[dict[str, Any]]:
+    where = find_server(str(server.data))
+    assert where is not None
+    found: list[dict[str, Any]] = local.ask(where, sql, max_rows=1000, deadline=20.0).to_pylist()
+    return found
+
+
 @contextmanager
 def shipper(folder: Path, endpoint: str, entry: LogFile) -> Iterator[Shipper]:
     exporter = OTLPLogExporter(endpoint=f"{endpoint}/v1/logs", timeout=5)
@@ -325,11 +335,11 @@ def test_the_agent_waits_for_a_server_that_is_away(tmp_path: Path) -> None:
             file.writelines(f"WARN line {n}\n" for n in range(100))
         with serving(tmp_path / "data", "--otlp-http", address.rpartition(":")[2]) as server:
             count = "SELECT count(*) AS n, count(DISTINCT body) AS bodies FROM logs WHERE body LIKE '%line%'"
-            wait_until(lambda: server.query(count)[0] == {"n": 100, "bodies": 100}, 60)
-            assert server.query("SELECT * FROM logs WHERE body LIKE 'before%'") == []
+            wait_until(lambda: ask(server, count)[0] == {"n": 100, "bodies": 100}, 60)
+            assert ask(server, "SELECT * FROM logs WHERE body LIKE 'before%'") == []
             wait_until(
                 lambda: (
-                    {row["name"] for row in server.query("SELECT DISTINCT name FROM series")}
+                    {row["name"] for row in ask(server, "SELECT DISTINCT name FROM series")}
                     >= {"system.cpu.time", "system.memory.usage", "system.network.io", "system.uptime"}
                 ),
                 60,
