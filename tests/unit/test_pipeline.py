@@ -274,7 +274,7 @@ def test_close_finishes_what_waits_and_refuses_what_is_new(bench: Bench) -> None
     bench.gate.open()
     closing.join(20)
     assert not closing.is_alive()
-    assert [answer.result(0).accepted for answer in [first, *others]] == [1] * 11
+    assert [answer.result(20).accepted for answer in [first, *others]] == [1] * 11
     bench.pipeline.close()
     assert bench.stored == 11
 
