@@ -134,8 +134,7 @@ def _views(con: Connection, lane: Lane) -> Iterator[list[tuple[PeriodFile, Conne
     views: list[tuple[PeriodFile, Connection | None]] = []
     try:
         with lane.still() as files:
-            for file in files:
-                views.append((file, None if file.state == "sealed" else con.cursor()))
+            views += [(file, None if file.state == "sealed" else con.cursor()) for file in files]
             for file, view in views:
                 if view is not None:
                     view.execute("BEGIN")
