@@ -7,6 +7,7 @@ from datetime import UTC
 from typing import Any
 
 import jinja2
+import orjson
 from flask import Flask, g, request
 from markupsafe import Markup
 
@@ -33,7 +34,7 @@ def equip(app: Flask, web: Web) -> None:
 def _filters() -> Mapping[str, Callable[..., Any]]:
     return {
         "number": units.number, "count": units.count, "percent": units.percent, "duration": units.duration,
-        "size": units.size, "spell": timerange.spell, "iso": timerange.iso, "data": _data,
+        "size": units.size, "spell": timerange.spell, "iso": timerange.iso, "data": _data, "pretty": _pretty,
         "clock": lambda ns, places=0: units.clock(ns, context().zone, places),
         "minute": lambda ns: units.minute(ns, context().zone),
         "day": lambda ns: units.day(ns, context().zone),
@@ -63,6 +64,11 @@ def _data(value: object) -> Markup:
     """JSON for a data block or an attribute: nothing in it can end the element it stands in."""
     text = to_json(value).decode().replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
     return Markup(text)  # noqa: S704 - every character that means something to HTML is escaped above
+
+
+def _pretty(value: object) -> str:
+    """JSON for people to read; escaped like any text."""
+    return orjson.dumps(orjson.loads(to_json(value)), option=orjson.OPT_INDENT_2).decode()
 
 
 def preset_name(text: str) -> str:

@@ -28,6 +28,7 @@ from dashboard import charts, svg, units
 from dashboard.answers import Answer, Problem, Table, problem_of
 from dashboard.context import Context
 from dashboard.facets import Facet, facets, quoted
+from dashboard.pages import trace
 from dashboard.pages.page import Page
 from dashboard.timerange import SECOND
 from dashboard.timing import step
@@ -312,4 +313,4 @@ def _rows(web: Web, selection: TraceSelection, order: TraceOrder) -> Iterator[Se
         cursor, more = page.cursor, bool(page.cursor)
 
 
-PAGE = Page(routes={"/traces": show})
+PAGE = Page(routes={"/traces": show, **trace.ROUTES})
