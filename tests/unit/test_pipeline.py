@@ -413,6 +413,7 @@ def test_the_books_add_up_under_load_with_refusals() -> None:
             thread.start()
         while any(thread.is_alive() for thread in threads):
             check(at_rest=False)
+            threads[-1].join(0.005)
         books = check(at_rest=True)
         assert bench.stored == tally["stored"] == books["stored"]
     assert tally["overloaded"] >= 5
