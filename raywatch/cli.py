@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from collector.errors import QueryError, RaywatchError
+from raywatch import logs
 from raywatch.config import Config, ConfigError, load
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def serve(ctx: click.Context, /, **options: Any) -> None:
 
 def _serve(config: Config, *, quiet: bool) -> None:
     stop = _stop_on_signals()
-    _log_to_stderr(config.settings.log_level)
+    logs.begin(config.settings.log_level)
     from raywatch.assemble import serving
 
     with ExitStack() as stack:
@@ -214,13 +215,6 @@ def _end_within(seconds: float) -> None:
     timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
-
-
-def _log_to_stderr(level: str) -> None:
-    logging.basicConfig(
-        level=level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(name)s  %(message)s"
-    )
-    logging.captureWarnings(capture=True)
 
 
 @main.command()

@@ -6,7 +6,6 @@ gives stays as it is and says so.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +14,7 @@ from collector.batch import SIGNALS, Signal
 from collector.storage.control import Control
 from collector.storage.store import SECOND_NS, Retention
 from dashboard.web import SettingRow
+from raywatch import logs
 from raywatch.config import CHANGEABLE, FIXED, Config
 from raywatch.settings import Settings, get, walk
 
@@ -72,7 +72,7 @@ class LiveSettings:
             with self._lock:
                 self._control.change_settings(values, self._clock())
                 self.config = self._base.changed(self._control.find_settings())
-            logging.getLogger().setLevel(self.settings.log_level.upper())
+            logs.set_level(self.settings.log_level)
         return problems
 
 

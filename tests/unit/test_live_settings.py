@@ -11,6 +11,7 @@ from collector.storage.control import Control
 from collector.storage.store import DAY_NS, GIB
 from raywatch.config import load
 from raywatch.live_settings import LiveRetention, LiveSettings
+from raywatch.logs import PARTS
 
 
 @pytest.fixture
@@ -23,9 +24,10 @@ def control() -> Iterator[Control]:
 
 @pytest.fixture
 def level() -> Iterator[None]:
-    before = logging.getLogger().level
+    before = {part: logging.getLogger(part).level for part in PARTS}
     yield
-    logging.getLogger().setLevel(before)
+    for part, was in before.items():
+        logging.getLogger(part).setLevel(was)
 
 
 def _live(control: Control, **environment: str) -> LiveSettings:
@@ -51,7 +53,8 @@ def test_a_change_is_in_force_at_once_and_after_a_restart(control: Control) -> N
 @pytest.mark.usefixtures("level")
 def test_the_log_level_follows(control: Control) -> None:
     _live(control).change({"log_level": "error"})
-    assert logging.getLogger().level == logging.ERROR
+    assert logging.getLogger("collector.pipeline").getEffectiveLevel() == logging.ERROR
+    assert logging.getLogger("somebody.else").getEffectiveLevel() == logging.WARNING
 
 
 @pytest.mark.parametrize(
