@@ -233,7 +233,7 @@ def demo(ctx: click.Context, /, rate: float, seconds: float | None, cycle: float
     from raywatch.demo import main as open_shop
 
     config = configure(ctx, options)
-    _log_to_stderr(config.settings.log_level)
+    logs.begin(config.settings.log_level)
 
     def announce(server: Serving) -> None:
         _announce(server, quiet=False)
