@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from fuzz_otlp import run_group, run_json
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.common.v1.common_pb2 import ArrayValue
@@ -21,6 +21,7 @@ from otlp_messages import NOW, check, contents
 from collector.batch import SIGNALS, Batch, Signal
 from collector.receivers.otlp import OtlpDecoder
 from collector.receivers.otlp_descriptors import flat
+from collector.receivers.otlp_repair import repaired
 from collector.receivers.reasons import (
     MAX_ATTRIBUTES,
     MAX_KEY_BYTES,
@@ -236,6 +237,39 @@ def test_a_bad_resource_or_scope_takes_its_items_with_it_and_no_others(
     assert batch.tables["spans"]["name"].to_pylist() == ["good 0", "good 1"]
 
 
+@pytest.mark.parametrize("place", ["resource", "scope"])
+@pytest.mark.parametrize("signal", ["logs", "metrics"])
+def test_so_does_one_of_log_records_and_points(signal: Signal, place: str) -> None:
+    request = flat(signal)()
+    for word, own in (("good", {}), ("bad", attribute("k", deep(60)))):
+        request.MergeFrom(simple(signal, word))
+        owner = (request.resource_logs if signal == "logs" else request.resource_metrics)[-1]
+        scope = (owner.scope_logs if signal == "logs" else owner.scope_metrics)[-1].scope
+        (owner.resource if place == "resource" else scope).MergeFrom(
+            type(owner.resource if place == "resource" else scope)(**own)
+        )
+    batch, [outcome] = decode(signal, request)
+    assert (outcome.accepted, outcome.refused) == (1, {"nested_too_deep": 1})
+    named = batch.tables["logs"]["body"] if signal == "logs" else batch.tables["series"]["name"]
+    assert named.to_pylist() == ["good"]
+
+
+def test_an_index_into_a_table_of_profiles_is_no_value() -> None:
+    payload = field(
+        1, field(2, field(2, field(5, b"\x40\x07") + field(6, field(1, b"k") + field(2, b"\x40\x07"))))
+    )
+    batch, outcomes = decode("logs", payload)
+    assert outcomes == [Outcome(1)]
+    [row] = batch.tables["logs"].to_pylist()
+    assert (chr(row["body_type"]), row["body"], row["attrs"]) == ("n", "", "")
+    assert batch.tables["shapes"]["types"].to_pylist() == ["n"]
+
+
+def test_only_a_request_with_something_to_repair_is_repaired() -> None:
+    with pytest.raises(DecodeError):
+        repaired("logs", simple("logs", "good").SerializeToString())
+
+
 def _cut(payload: bytes) -> bytes:
     return payload[:-3]
 
@@ -292,8 +326,8 @@ def test_what_is_not_utf8_is_repaired_and_nothing_else_changes(signal: Signal) -
     assert [outcome.rejected for outcome in outcomes] == [0, 0, 0]
     assert outcomes[1].warnings == {"invalid_utf8": 3}
     assert outcomes[1].message == f"3 repaired: {WARNINGS['invalid_utf8']} (invalid_utf8)"
-    repaired, _ = decode(signal, good, simple(signal, "caf\ufffd\ufffd"), good)
-    assert contents(batch) == contents(repaired)
+    better, _ = decode(signal, good, simple(signal, "caf\ufffd\ufffd"), good)
+    assert contents(batch) == contents(better)
 
 
 def test_what_is_not_utf8_inside_an_array_is_repaired_too() -> None:
@@ -427,8 +461,8 @@ def test_a_large_request_is_read() -> None:
     payload = request.SerializeToString()
     assert len(payload) > 2 * MAX_PARTS
     assert decode("logs", payload)[1] == [Outcome(3)]
-    repaired = decode("logs", payload[:-2] + b"\xff\xff")[1][0]
-    assert (repaired.accepted, repaired.warnings) == (3, {"invalid_utf8": 1})
+    better = decode("logs", payload[:-2] + b"\xff\xff")[1][0]
+    assert (better.accepted, better.warnings) == (3, {"invalid_utf8": 1})
     for damaged in (payload[:-1], payload + b"\x0a"):
         assert decode("logs", damaged)[1][0].error is not None
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from otlp_messages import NOW, any_request, as_requests, contents
 
+from collector.attributes import shape_id
 from collector.batch import SIGNALS, Signal
 from collector.receivers.otlp import OtlpDecoder
-from collector.receivers.otlp_attributes import Memories, Memory
+from collector.receivers.otlp_attributes import Memories, Memory, Shape, attribute_sets
 from collector.receivers.otlp_columns import children, distinct, halves, list_bytes, offsets, pick, row_keys
-from collector.receivers.otlp_descriptors import columns
+from collector.receivers.otlp_descriptors import columns, flat
 from collector.receivers.otlp_items import Group, Items, batch_of
 from collector.receivers.otlp_logs import decode_logs
 from collector.receivers.otlp_metrics import decode_metrics
@@ -63,7 +65,8 @@ def test_children_know_their_rows(values: list[list[int]], start: int) -> None:
     assert len(offsets(lists)) == len(lists) + 1
 
 
-TEXTS = st.lists(st.tuples(st.text(max_size=3), st.text(max_size=3), st.integers(0, 2)), max_size=8)
+SHORT = st.text("ab", max_size=3)
+TEXTS = st.lists(st.tuples(SHORT, SHORT, st.integers(0, 1)), max_size=8)
 
 
 @given(rows=TEXTS, start=st.integers(0, 2))
@@ -89,6 +92,32 @@ def test_texts_that_are_picked() -> None:
     assert pick(texts, np.array([1, -1, 0])).to_pylist() == ["b", "", "a"]
     assert pick(texts, np.array([], np.int64)).to_pylist() == []
     assert pick(texts.slice(2), np.array([-1])).to_pylist() == [""]
+
+
+VALUES: list[dict[str, Any]] = [{"string_value": "1"}, {"int_value": 1}, {"bool_value": True}, {}]
+PAIRS = st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, len(VALUES) - 1)), max_size=3)
+
+
+@settings(deadline=None)
+@given(rows=st.lists(PAIRS, max_size=6))
+@example(rows=[[("a", 0), ("b", 0)], [("b", 0), ("a", 0)]])
+@example(rows=[[("a", 0), ("a", 1)], [("a", 1), ("a", 0)]])
+@example(rows=[[("a", 0), ("b", 1)], [("a", 1), ("b", 0)]])
+@example(rows=[[("a", 3)], [], [("a", 3), ("a", 3)]])
+def test_rows_share_a_shape_when_keys_types_and_order_are_the_same(rows: list[list[tuple[str, int]]]) -> None:
+    request = flat("traces")()
+    spans = request.resource_spans.add().scope_spans.add().spans
+    for row in rows:
+        spans.add(attributes=[{"key": key, "value": VALUES[value]} for key, value in row])
+    batch = columns("traces").list_to_record_batch([request.SerializeToString()])
+    _, entries = children(children(batch.column(0))[1].field("scope_spans"))
+    sets = attribute_sets(children(entries.field("spans"))[1].field("attributes"), Memories())
+    for row, which, shape in zip(rows, sets.which.tolist(), sets.shape.tolist(), strict=True):
+        expected = [key for key, _ in row], "".join("sibn"[value] for _, value in row)
+        found = sets.shapes[which] if which >= 0 else Shape.of([], "")
+        assert ([*found.keys], found.types) == expected
+        assert found.id == shape == shape_id(*expected)
+    assert len(sets.shapes) == len({tuple(row) for row in rows if row})
 
 
 def test_what_is_remembered_is_bounded() -> None:
