@@ -1,4 +1,4 @@
-"""Telemetry in DuckDB period files, control data in SQLite. Nothing outside this package knows either engine."""
+"""The stores: telemetry in DuckDB period files, control data in SQLite. Only this package knows the engines."""
 
 from collector.storage.store import Capabilities, FileInfo, Health, Retention, Store, StoreOptions, open_store
 

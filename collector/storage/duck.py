@@ -1,4 +1,4 @@
-"""The Store on DuckDB: one instance, a lane of period files per signal, and the threads that look after them."""
+"""The Store on DuckDB: one instance, a lane of period files per signal, the threads that look after them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from collector.batch import SIGNALS, Batch, Signal
 from collector.errors import RaywatchError
 from collector.storage.backup import TELEMETRY, copy_lanes
 from collector.storage.engine import SCHEMA_VERSION, Connection, connect
-from collector.storage.files import PeriodFile
+from collector.storage.keeper import Keeper
 from collector.storage.lane import Lane, first_line
 from collector.storage.reads import Deadlines, Readers
 from collector.storage.roller import Roller
@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
+_TEND_SECONDS = 1.0
+
 
 class DuckStore:
     """See `collector.storage.store.Store`."""
@@ -46,9 +48,9 @@ class DuckStore:
         self._rollers: dict[Signal, Roller] = {}
         self._threads: list[threading.Thread] = []
         self._stop = threading.Event()
-        self._keeping = threading.Lock()
+        self._work = threading.Event()
         self._con: Connection | None = None
-        self._keeper: Connection | None = None
+        self._keeper: Keeper | None = None
         self._readers: Readers | None = None
         self._desk: Desk | None = None
         self._deadlines = Deadlines()
@@ -62,18 +64,18 @@ class DuckStore:
             directory = self._root / "telemetry"
             directory.mkdir(parents=True, exist_ok=True)
         self._con = connect(directory, self._options)
-        self._keeper = self._con.cursor()
         self._readers = Readers(self._con, self._options.readers, self._options.query_memory, self._deadlines)
         self._desk = Desk(self._con.cursor(), self._options.query_memory, self._deadlines)
         for signal in SIGNALS:
-            lane = Lane(signal, self._con.cursor(), directory, self._options)
+            lane = Lane(signal, self._con.cursor(), directory, self._options, self._work)
             lane.open()
             self._lanes[signal] = lane
             self._rollers[signal] = Roller(lane, self._con.cursor())
+        self._keeper = Keeper(self._con.cursor(), self._lanes, self._rollers, self._options)
         if self._options.background:
             for signal in SIGNALS:
                 self._spawn(f"store-roller-{signal}", self._rolling, self._rollers[signal])
-            self._spawn("store-keeper", self._keep)
+            self._spawn("store-keeper", self._keep, self._keeper)
 
     @staticmethod
     def _opened(part: T | None) -> T:
@@ -92,6 +94,7 @@ class DuckStore:
         if con is None:
             return
         self._stop.set()
+        self._work.set()
         for lane in self._lanes.values():
             with lane.lock:
                 lane.closing = True
@@ -130,34 +133,20 @@ class DuckStore:
                 if not more and not lane.closing:
                     lane.lock.wait(self._options.roll_seconds)
 
-    def _keep(self) -> None:
+    def _keep(self, keeper: Keeper) -> None:
         since = self._options.monotonic()
-        while not self._stop.wait(0.1):
-            self.checkpoint()
+        while not self._stop.is_set():
+            self._work.wait(_TEND_SECONDS)
+            self._work.clear()
+            keeper.tend()
             if self._options.monotonic() - since >= self._options.maintain_seconds:
                 since = self._options.monotonic()
-                self.maintain(self._options.wall_ns())
+                keeper.maintain(self._options.wall_ns())
 
     def checkpoint(self) -> None:
         """Checkpoint the files whose turn is over, and let them be written again."""
         for lane in self._lanes.values():
-            while lane.drained:
-                file = lane.drained[0]
-                try:
-                    self._checkpoint(file)
-                except duckdb.Error as error:
-                    _log.warning("checkpoint of %s: %s", file.name, first_line(error))
-                    break
-                with lane.lock:
-                    lane.drained.popleft()
-                    file.rows_in_log = 0
-                    file.state = "idle"
-                    lane.lock.notify_all()
-
-    def _checkpoint(self, file: PeriodFile) -> None:
-        keeper = self._opened(self._keeper)
-        with self._keeping:
-            keeper.execute(f"CHECKPOINT {file.alias}")
+            self._opened(self._keeper).checkpoint(lane)
 
     # What is asked of it
 
@@ -176,8 +165,16 @@ class DuckStore:
         deadline: float = 10.0,
     ) -> pa.Table:
         """Answer one of our own SELECTs."""
-        readers = self._opened(self._readers)
-        with self._lanes[signal].choose(start_ns, end_ns) as choice:
+        readers, lane = self._opened(self._readers), self._lanes[signal]
+        try:
+            with lane.choose(start_ns, end_ns) as choice:
+                return readers.read(choice, sql, params, deadline)
+        except duckdb.Error as error:
+            if "invalidated" not in str(error):
+                raise
+            # A checkpoint has failed. The rows are in the log: attach again, then read again.
+            self._opened(self._keeper).mend(lane)
+        with lane.choose(start_ns, end_ns) as choice:
             return readers.read(choice, sql, params, deadline)
 
     def query_sql(self, sql: str, *, max_rows: int = 10_000, deadline: float = 10.0) -> pa.Table:
@@ -199,7 +196,7 @@ class DuckStore:
 
     def maintain(self, now_ns: int) -> list[str]:
         """Seal and delete."""
-        return []
+        return self._opened(self._keeper).maintain(now_ns)
 
     def backup(self, target: Path) -> Iterator[Copied]:
         """Copy the files as of one moment per signal into a directory, while writing goes on."""

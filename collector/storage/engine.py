@@ -5,6 +5,8 @@ Every thread takes a cursor of its own; period files are attached to the instanc
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -90,3 +92,17 @@ def live(signal: Signal) -> str:
 def quote(text: str) -> str:
     """A SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+@contextmanager
+def transaction(con: Connection) -> Iterator[None]:
+    """BEGIN, then COMMIT, or ROLLBACK on any error."""
+    con.execute("BEGIN")
+    try:
+        yield
+        con.execute("COMMIT")
+    except BaseException:
+        # A COMMIT that fails has rolled back already.
+        with suppress(duckdb.Error):
+            con.execute("ROLLBACK")
+        raise

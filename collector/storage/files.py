@@ -12,7 +12,13 @@ from collector.storage.store import MINUTE_NS, FileInfo
 
 _NAME = re.compile(r"^(traces|logs|metrics)-(\d+)\.duckdb$")
 
-TIME_COLUMN: dict[Signal, str] = {"traces": "start_ns", "logs": "time_ns", "metrics": "time_ns"}
+_END = "start_ns + least(greatest(duration_ns, 0), 9223372036854775807 - greatest(start_ns, 0))"
+TIMES: dict[Signal, tuple[str, str]] = {
+    "traces": ("start_ns", _END),
+    "logs": ("time_ns", "time_ns"),
+    "metrics": ("time_ns", "time_ns"),
+}
+"""When an item begins and ends."""
 
 NO_TIME = (2**63 - 1, -(2**63))
 """Least and greatest time of a file without rows."""
@@ -22,7 +28,7 @@ NO_TIME = (2**63 - 1, -(2**63))
 class PeriodFile:
     """A period file that is attached. Changed only under the store's lock.
 
-    rows_in_log: those since the last checkpoint. least_ns, greatest_ns: of the rows and the roll-ups in it. last_seq: its newest commit.
+    rows_in_log, rows_rolled: those since the last checkpoint, those that the roll-ups cover. least_ns, greatest_ns: of the rows and the roll-ups in it. last_seq: its newest commit. sealed_ns: when it was.
     readers: reads that use it now. known: per name table the ids that stand in it.
     """
 
@@ -32,9 +38,11 @@ class PeriodFile:
     state: str = "idle"
     rows: int = 0
     rows_in_log: int = 0
+    rows_rolled: int = 0
     least_ns: int = NO_TIME[0]
     greatest_ns: int = NO_TIME[1]
     last_seq: int = 0
+    sealed_ns: int = 0
     readers: int = 0
     known: dict[str, set[int]] = field(default_factory=dict)
 
@@ -50,7 +58,7 @@ class PeriodFile:
 
     def wal_bytes(self) -> int:
         """Size of the write-ahead log."""
-        return _size(self.path.with_name(self.path.name + ".wal")) if self.path else 0
+        return _size(log_of(self.path)) if self.path else 0
 
     def bytes(self) -> int:
         """Size on disk, write-ahead log included."""
@@ -107,8 +115,8 @@ def create(con: Connection, signal: Signal, created_ns: int, seq: int, directory
     if directory is not None:
         file.path = directory / file.name
     attach(con, file)
-    con.execute(f"USE {file.alias}")
     try:
+        con.execute(f"USE {file.alias}")
         con.execute("BEGIN")
         con.execute(ddl(signal))
         con.execute(
@@ -122,8 +130,11 @@ def create(con: Connection, signal: Signal, created_ns: int, seq: int, directory
         con.execute("COMMIT")
         # Without this a crash would leave a file whose tables are only in the log.
         con.execute(f"CHECKPOINT {file.alias}")
-    finally:
+    except BaseException:
         con.execute("USE memory")
+        delete(con, file)
+        raise
+    con.execute("USE memory")
     file.known = {name: set() for name in NAME_KEYS if name in SCHEMAS[signal]}
     return file
 
@@ -138,26 +149,55 @@ def detach(con: Connection, file: PeriodFile) -> None:
     con.execute(f"DETACH {file.alias}")
 
 
+def delete(con: Connection, file: PeriodFile) -> None:
+    """Let go of it and give its disk space back."""
+    detach(con, file)
+    if file.path is not None:
+        file.path.unlink()
+        log_of(file.path).unlink(missing_ok=True)
+
+
+def log_of(path: Path) -> Path:
+    """The write-ahead log of a file."""
+    return path.with_name(path.name + ".wal")
+
+
+def is_unborn(con: Connection, file: PeriodFile) -> bool:
+    """Whether an attached file has no tables: the program ended while the file was made."""
+    found = con.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE database_name = $alias", {"alias": file.alias}
+    ).fetchall()
+    return bool(found[0][0] == 0)
+
+
+def touch(con: Connection, file: PeriodFile) -> None:
+    """A commit that changes nothing. Raises duckdb.Error when it fails."""
+    con.execute(f"UPDATE {file.alias}.meta SET value = value WHERE key = 'signal'")
+
+
 def load(con: Connection, file: PeriodFile) -> dict[str, str]:
-    """Take the figures of an attached file from its rows, or from its meta table when it is sealed."""
+    """Take the figures of an attached file from its meta table, and from the rows that came after it."""
     meta = read_meta(con, file)
-    if meta.get("state") == "sealed":
-        file.state = "sealed"
-        file.rows, file.last_seq = int(meta["rows"]), int(meta["last_seq"])
-        file.least_ns, file.greatest_ns = int(meta["least_ns"]), int(meta["greatest_ns"])
+    if "least_ns" in meta:
+        file.widen(int(meta["least_ns"]), int(meta["greatest_ns"]))
+    file.rows = file.rows_rolled = int(meta.get("rows", 0))
+    file.last_seq = max(int(meta.get(key, 0)) for key in ("first_seq", "watermark"))
+    file.state = meta.get("state", "idle")
+    if file.state == "sealed":
+        file.sealed_ns = int(meta["sealed_ns"])
         return meta
-    file.last_seq = int(meta.get("first_seq", 0))
+    first, last = TIMES[file.signal]
     for table in ITEM_TABLES[file.signal]:
-        column = TIME_COLUMN[file.signal]
         rows, least, greatest, seq = con.execute(
-            f"SELECT count(*), min({column}), max({column}), max(seq) FROM {file.alias}.{table}"
+            f"SELECT count(*), min({first}), max({last}), max(seq) "
+            f"FROM {file.alias}.{table} WHERE seq > $after",
+            {"after": int(meta.get("watermark", 0))},
         ).fetchall()[0]
         if rows:
             file.rows += rows
+            file.rows_in_log += rows
             file.widen(least, greatest)
             file.last_seq = max(file.last_seq, seq)
-    if "least_ns" in meta:
-        file.widen(int(meta["least_ns"]), int(meta["greatest_ns"]))
     file.known = {
         name: set(con.execute(f"SELECT {key} FROM {file.alias}.{name}").fetchnumpy()[key].tolist())
         for name, key in NAME_KEYS.items()
@@ -170,7 +210,8 @@ def commits(con: Connection, file: PeriodFile, after: int, until: int | None = N
     """The commits above `after` whose rows are in the file, with their number of rows."""
     tables = " UNION ALL ".join(f"SELECT seq FROM {file.alias}.{table}" for table in ITEM_TABLES[file.signal])
     return con.execute(
-        f"SELECT seq, count(*) FROM ({tables}) WHERE seq > $after AND seq <= $until GROUP BY seq ORDER BY seq",
+        f"SELECT seq, count(*) FROM ({tables}) "
+        "WHERE seq > $after AND seq <= $until GROUP BY seq ORDER BY seq",
         {"after": after, "until": 2**63 if until is None else until},
     ).fetchall()
 

@@ -5,10 +5,12 @@ Two locks: `_writing` is held for a whole commit, `lock` only to look at or chan
 
 from __future__ import annotations
 
+import logging
+import shutil
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,21 +18,26 @@ from pathlib import Path
 import duckdb
 
 from collector.batch import Batch, Signal
-from collector.errors import Overloaded
-from collector.storage import files, writer
+from collector.errors import Overloaded, RaywatchError
+from collector.storage import files, migrate, writer
 from collector.storage.engine import Connection
 from collector.storage.files import PeriodFile
 from collector.storage.reads import Choice
 from collector.storage.store import StoreOptions
 
+_log = logging.getLogger(__name__)
+
 _KEPT_DURATIONS = 1000
+_PATIENCE = 10.0
+"""Seconds that writing waits for roll-ups or a checkpoint."""
+_TOO_FULL = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
     """A commit that the roll-ups have not followed yet. at: monotonic seconds.
 
-    last: no commit, but the end of the file's turn; it can be checkpointed when the roll-ups have come so far.
+    last: no commit, but the end of the file's turn; it is checkpointed when the roll-ups have come so far.
     """
 
     seq: int
@@ -44,10 +51,17 @@ class Lane:
     """The files of one signal."""
 
     def __init__(
-        self, signal: Signal, con: Connection, directory: Path | None, options: StoreOptions
+        self,
+        signal: Signal,
+        con: Connection,
+        directory: Path | None,
+        options: StoreOptions,
+        work: threading.Event | None = None,
     ) -> None:
+        """work: set when there is something for the keeper to do."""
         self.signal = signal
         self.options = options
+        self.work = work or threading.Event()
         self.lock = threading.Condition()
         self.files: list[PeriodFile] = []
         self.seq = 0
@@ -57,7 +71,10 @@ class Lane:
         self.given_up = 0
         self.commits: deque[Commit] = deque()
         self.drained: deque[PeriodFile] = deque()
+        self.leaving: list[PeriodFile] = []
         self.closing = False
+        self.suspect = False
+        self.mending = False
         self.problem = ""
         self.durations: deque[float] = deque(maxlen=_KEPT_DURATIONS)
         self.committed = Counter[str]()
@@ -74,8 +91,9 @@ class Lane:
             if signal != self.signal:
                 continue
             file = PeriodFile(signal, created_ns, path)
-            files.attach(self._con, file)
-            meta = files.load(self._con, file)
+            meta = self._attach(file)
+            if meta is None:
+                continue
             self.files.append(file)
             self.seq = max(self.seq, file.last_seq)
             if int(meta.get("watermark", 0)) >= int(marks.get("watermark", 0)):
@@ -83,7 +101,6 @@ class Lane:
         self.rolled = self.flushed = int(marks.get("watermark", 0))
         self.judged = int(marks.get("judged", 0))
         self.given_up = int(marks.get("given_up", 0))
-        self.seq = max(self.seq, self.flushed)
         unsealed = [file for file in self.files if file.state != "sealed"]
         self._recover(unsealed)
         self.hot = unsealed[-1] if unsealed else self._create()
@@ -91,6 +108,21 @@ class Lane:
             file.state = "draining"
             self.commits.append(Commit(self.seq, 0, file, 0.0, last=True))
         self.hot.state = "hot"
+
+    def _attach(self, file: PeriodFile) -> dict[str, str] | None:
+        """A file's meta table; None when the program ended while the file was made. Raises RaywatchError."""
+        try:
+            files.attach(self._con, file)
+            if files.is_unborn(self._con, file):
+                files.delete(self._con, file)
+                return None
+            migrate.bring_up(self._con, file)
+            return files.load(self._con, file)
+        except (duckdb.Error, KeyError, ValueError) as error:
+            raise RaywatchError(
+                f"{file.path} cannot be opened: {first_line(error)}. "
+                "Put the file back from a backup, or move it away to start without it."
+            ) from error
 
     def _recover(self, unsealed: list[PeriodFile]) -> None:
         found = [
@@ -115,6 +147,7 @@ class Lane:
         """Commit a batch to the hot file."""
         with self._writing:
             self._admit()
+            self._turn_when_full()
             file = self.hot
             seq = self.seq + 1
             began = time.perf_counter()
@@ -122,21 +155,47 @@ class Lane:
                 least, greatest = writer.times(self.signal, batch.tables)
                 named = writer.insert(self._con, file, batch, seq)
             except duckdb.Error as error:
-                self.problem = f"commits to {file.name} fail: {first_line(error)}"
                 self.committed["failed"] += 1
-                raise Overloaded(self.problem, retry_after=2.0) from error
+                raise self._unwell(f"commits to {file.name} fail: {first_line(error)}") from error
             self.durations.append(time.perf_counter() - began)
             self._committed(batch, file, seq, named, (least, greatest))
-            self._rotate_when_full()
             return seq
 
     def _admit(self) -> None:
         if self.closing:
             raise Overloaded("the store is closing")
-        lag = self.options.lag_rows
+        free = self.free_bytes()
+        if free < self.options.reserve:
+            raise self._unwell(f"the disk has only {free >> 20} MiB left")
         with self.lock:
-            if not self.lock.wait_for(lambda: self.lag_rows() < lag or self.closing, timeout=10.0):
-                raise Overloaded("roll-ups are too far behind", retry_after=2.0)
+            if not self.lock.wait_for(self._may_write, timeout=_PATIENCE):
+                raise Overloaded("the roll-ups are too far behind", retry_after=2.0)
+
+    def _may_write(self) -> bool:
+        return self.closing or not (self.mending or self.lag_rows() > self.options.lag_rows)
+
+    def free_bytes(self) -> int:
+        """What is left on the disk."""
+        return shutil.disk_usage(self._directory).free if self._directory else 1 << 62
+
+    def _unwell(self, problem: str) -> Overloaded:
+        self.problem = problem
+        self.suspect = True
+        self.work.set()
+        return Overloaded(problem, retry_after=2.0)
+
+    def probe(self) -> None:
+        """After a failure: whether commits succeed again, found out by one that changes nothing."""
+        with self._writing:
+            if not self.problem or self.free_bytes() < self.options.reserve:
+                return
+            try:
+                files.touch(self._con, self.hot)
+            except duckdb.Error as error:
+                self._unwell(f"commits to {self.hot.name} fail: {first_line(error)}")
+                return
+            self.problem = ""
+            self.suspect = False
 
     def _committed(
         self, batch: Batch, file: PeriodFile, seq: int, named: dict[str, set[int]], times: tuple[int, int]
@@ -167,28 +226,29 @@ class Lane:
         """Rows that the roll-ups have not followed yet."""
         return sum(commit.rows for commit in self.commits)
 
-    def _rotate_when_full(self) -> None:
-        if self._fullness() >= 1:
-            self._rotate(hard=self._fullness() >= 2)
-
-    def _fullness(self) -> float:
-        return max(
+    def _turn_when_full(self) -> None:
+        """Turn to the other hot file when this one is full; wait for it only when this one is too full."""
+        fullness = max(
             self.hot.rows_in_log / self.options.hot_rows, self.hot.wal_bytes() / self.options.hot_bytes
         )
+        if fullness < 1 or (self._busy() and fullness < _TOO_FULL):
+            return
+        with self.lock:
+            if self.options.background:
+                self.lock.wait_for(lambda: not self._busy() or self.closing, timeout=_PATIENCE)
+        try:
+            self._turn()
+        except duckdb.Error as error:
+            # The file that is hot goes on being it.
+            _log.warning("no new file for %s: %s", self.signal, first_line(error))
 
     def rotate(self) -> None:
         """Turn to another file now."""
         with self._writing:
-            self._rotate(hard=True)
+            self._turn()
 
-    def _rotate(self, *, hard: bool) -> None:
-        """Turn to the other hot file, or to a new one; unless hard, only when that needs no waiting."""
-        with self.lock:
-            if self._busy() and not hard:
-                return
-            if self._busy() and self.options.background:
-                self.lock.wait_for(lambda: not self._busy() or self.closing, timeout=10.0)
-            idle = [file for file in self.files if file.state == "idle"]
+    def _turn(self) -> None:
+        idle = [file for file in self.files if file.state == "idle"]
         following = idle[0] if idle else self._create()
         with self.lock:
             self.hot.state = "draining"
@@ -200,12 +260,45 @@ class Lane:
     def _busy(self) -> list[PeriodFile]:
         return [file for file in self.files if file.state in ("draining", "checkpointing")]
 
+    # Keeping
+
+    def checkpointed(self, file: PeriodFile) -> None:
+        """The file may be written again, or sealed."""
+        with self.lock:
+            self.drained.remove(file)
+            file.rows_in_log = 0
+            file.state = "idle"
+            self.lock.notify_all()
+
+    def remove(self, file: PeriodFile) -> None:
+        """New reads do not see the file any more; it can be deleted when the others have ended."""
+        with self.lock:
+            self.files.remove(file)
+            self.leaving.append(file)
+
+    @contextmanager
+    def nobody(self, readers_of: Sequence[PeriodFile]) -> Iterator[bool]:
+        """While nothing is written and no read begins: have the reads of these files ended, too?"""
+        with self._writing:
+            with self.lock:
+                self.mending = True
+                alone = self.lock.wait_for(
+                    lambda: not any(file.readers for file in readers_of), timeout=_PATIENCE
+                )
+            try:
+                yield alone
+            finally:
+                with self.lock:
+                    self.mending = False
+                    self.lock.notify_all()
+
     # Reading
 
     @contextmanager
     def choose(self, start_ns: int | None, end_ns: int | None) -> Iterator[Choice]:
         """The files for a read; none of them is deleted before it ends."""
         with self.lock:
+            self.lock.wait_for(lambda: not self.mending, timeout=_PATIENCE)
             chosen = tuple(file for file in self.files if file.meets(start_ns, end_ns))
             flushed = self.flushed
             self._reading[flushed] += 1
@@ -221,6 +314,17 @@ class Lane:
                 for file in chosen:
                     file.readers -= 1
                 self.lock.notify_all()
+
+    @contextmanager
+    def hold(self, held: Sequence[PeriodFile]) -> Iterator[None]:
+        """Keep files from being deleted."""
+        with self.lock:
+            for file in held:
+                file.readers += 1
+        try:
+            yield
+        finally:
+            self.release(held)
 
     @contextmanager
     def still(self) -> Iterator[tuple[PeriodFile, ...]]:

@@ -1,7 +1,7 @@
 """Derives the roll-ups of one signal from its committed rows, in the order of the commits.
 
-A pass aggregates some commits into the live database. A flush writes the merged result and how far it goes into
-the file that the rows are in, in one transaction, so that a crash loses nothing that is not derived again.
+A pass aggregates some commits into the live database. A flush writes the merged result and how far it goes
+into the file that the rows are in, in one transaction, so that a crash loses nothing for good.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from collector.batch import Signal
 from collector.storage import files
-from collector.storage.engine import Connection, live, sections
+from collector.storage.engine import Connection, live, sections, transaction
 from collector.storage.files import PeriodFile
 from collector.storage.lane import Commit, Lane
 from collector.storage.reads import ROLLUPS
@@ -64,7 +65,7 @@ class Roller:
 
     def step(self, *, flush: bool = False, remote: bool = False) -> bool:
         """Follow some commits; flush when it is time or when told to. Is there more to do at once?"""
-        with self._turn:
+        with self._turn, self.lane.hold(self._needed()):
             commits = self._next()
             if commits:
                 self._follow(commits, remote=remote)
@@ -75,6 +76,10 @@ class Roller:
                 self._flush()
             self._clean()
             return bool(self.lane.commits)
+
+    def _needed(self) -> list[PeriodFile]:
+        with self.lane.lock:
+            return list(self.lane.files)
 
     def _next(self) -> list[Commit]:
         """The next commits that lie in one file, not too many rows; a turn's end alone."""
@@ -98,6 +103,7 @@ class Roller:
         if first.last:
             first.file.state = "checkpointing"
             self.lane.drained.append(first.file)
+            self.lane.work.set()
         else:
             self._roll(first.file, until, commits, remote=remote)
         with self.lane.lock:
@@ -112,12 +118,14 @@ class Roller:
         lane = self.lane
         values = {"after": lane.rolled, "until": until, "judged": lane.judged}
         self._use(file)
-        with self._transaction():
+        with transaction(self._con):
             for table in _ORDER[lane.signal]:
                 self._run(table, self._section(table, "roll"), values)
             if lane.signal == "traces":
                 self._pair(commits, values, remote=remote)
-        self._rows += sum(commit.rows for commit in commits)
+        rows = sum(commit.rows for commit in commits)
+        self._rows += rows
+        file.rows_rolled += rows
 
     def _pair(self, commits: Sequence[Commit], values: dict[str, int], *, remote: bool) -> None:
         """Edges that need two spans, and calls that have waited long enough for the second."""
@@ -189,7 +197,7 @@ class Roller:
         values = {"after": lane.flushed, "until": lane.rolled}
         self._use(file)
         least, greatest = self._range(values)
-        with self._transaction():
+        with transaction(self._con):
             for table in ROLLUPS[lane.signal]:
                 self._run(table, "flush", values)
             files.write_meta(
@@ -197,6 +205,7 @@ class Roller:
                 file,
                 {
                     "watermark": lane.rolled,
+                    "rows": file.rows_rolled,
                     "judged": lane.judged,
                     "given_up": lane.given_up,
                     "least_ns": min(file.least_ns, least),
@@ -269,18 +278,14 @@ class Roller:
         with self._turn:
             self._con.execute("USE memory")
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._con)
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """No step is made, no file is held."""
+        with self._turn:
+            self._con.execute("USE memory")
+            yield
 
-
-class _Transaction:
-    """BEGIN, then COMMIT, or ROLLBACK on any error."""
-
-    def __init__(self, con: Connection) -> None:
-        self._con = con
-
-    def __enter__(self) -> None:
-        self._con.execute("BEGIN")
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        self._con.execute("COMMIT" if kind is None else "ROLLBACK")
+    def close(self) -> None:
+        """Let the cursor go."""
+        with self._turn:
+            self._con.close()

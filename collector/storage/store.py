@@ -39,12 +39,13 @@ class StoreOptions:
     """The sizes and times of a store; the defaults suit two cores and 80 000 spans a second.
 
     memory: bytes for DuckDB as a whole; query_memory: bytes for the sorts and hash tables of one read.
-    readers: how many reads run at once. hot_rows, hot_bytes: rows and bytes of the write-ahead log after which
-    writing turns to another file. seal_bytes, period_ns: size and age at which a file is written no more.
+    readers: how many reads run at once. hot_rows, hot_bytes: rows and bytes of the write-ahead log after
+    which writing turns to another file. seal_bytes, period_ns: size and age at which a file is sealed.
     roll_seconds, flush_seconds, flush_rows: how often roll-ups follow the rows, and reach the disk.
     patience_seconds: how long a call waits for its callee before it counts as a call to a remote peer.
-    pending_seconds, pending_rows: how long, and for how many spans at most, callers and callees wait for each other.
+    pending_seconds, pending_rows: how long, and for how many spans, callers and callees wait for each other.
     lag_rows: how far the roll-ups may be behind before writing waits for them.
+    reserve: bytes of the disk that are left free, so that what has been written can still be checkpointed.
     background: False leaves rolling, checkpoints and retention to explicit calls (`settle`, `maintain`).
     """
 
@@ -64,6 +65,7 @@ class StoreOptions:
     pending_rows: int = 1_000_000
     lag_rows: int = 1_000_000
     maintain_seconds: float = 60.0
+    reserve: int = 128 * MIB
     background: bool = True
     retention: Mapping[Signal, Retention] = field(default_factory=dict)
     monotonic: Callable[[], float] = time.monotonic
@@ -87,7 +89,7 @@ class FileInfo:
 
 @dataclass(frozen=True, slots=True)
 class SignalStats:
-    """How one signal's writing goes: commits since start, their durations in seconds, how far roll-ups lag."""
+    """How a signal's writing goes: commits since start, their durations in seconds, how far roll-ups lag."""
 
     signal: Signal
     commits: int
@@ -148,7 +150,7 @@ class Store(Protocol):
         """Stop, bring roll-ups and checkpoints to the disk, release the files. Safe to call twice."""
 
     def write(self, batch: Batch) -> int:
-        """Commit a batch; its number when it is durable. Raises Overloaded, with nothing of the batch kept."""
+        """Commit a batch; its number, once it is durable. Raises Overloaded, and then nothing of it is kept."""
 
     def read(
         self,
@@ -171,7 +173,7 @@ class Store(Protocol):
         """Answer one read-only statement that a person wrote, over all signals. Raises QueryError."""
 
     def settle(self, *, remote: bool = False) -> None:
-        """Bring the roll-ups up to every commit made so far. remote: callers wait no longer for their callees."""
+        """Bring the roll-ups up to every commit so far. remote: callers wait no longer for their callees."""
 
     def maintain(self, now_ns: int) -> list[str]:
         """Seal what is old, delete what retention says; the names of deleted files."""
@@ -194,6 +196,6 @@ class Store(Protocol):
 
 def open_store(url: str | Path, options: StoreOptions | None = None) -> Store:
     """A store, not started yet, for a data directory or ':memory:'."""
-    from collector.storage.duck import DuckStore  # noqa: PLC0415  the engine is imported only when one is made
+    from collector.storage.duck import DuckStore  # noqa: PLC0415  only who opens one needs it
 
     return DuckStore(None if str(url) == MEMORY else Path(url), options or StoreOptions())

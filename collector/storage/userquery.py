@@ -43,7 +43,7 @@ UNIQUE: dict[str, Signal] = {
 
 
 def check(con: Connection, sql: str) -> str:
-    """The statement, without a trailing semicolon. Raises QueryError for anything that is not one plain read."""
+    """The statement, without a trailing semicolon. Raises QueryError for what is not one plain read."""
     if len(sql) > _MAX_TEXT:
         raise QueryError(f"a statement is at most {_MAX_TEXT} characters long")
     try:
@@ -122,7 +122,7 @@ def located(error: BaseException, sql: str) -> QueryError:
 
 
 def show(con: Connection, alias: str, choices: Mapping[Signal, Choice]) -> None:
-    """Make the tables of all signals visible in the in-memory database `alias`, and make it the current one."""
+    """Make the tables of all signals visible in the in-memory database `alias`; use it."""
     con.execute(f"USE {alias}")
     for signal, choice in choices.items():
         con.execute(f"SET VARIABLE {signal}_flushed = {choice.flushed}::UBIGINT")

@@ -9,38 +9,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.batch import ITEM_TABLES, NAME_KEYS, SCHEMAS, Batch, Signal
-from collector.storage.engine import Connection
+from collector.storage.engine import Connection, transaction
 from collector.storage.files import NO_TIME, PeriodFile
 
 _INT64_MAX = 2**63 - 1
 
 
 def insert(con: Connection, file: PeriodFile, batch: Batch, seq: int) -> dict[str, set[int]]:
-    """Insert a batch as commit `seq` in one transaction; the ids that the file names now and did not before."""
+    """Insert a batch as commit `seq` in one transaction; the ids that the file names only since then."""
     named = {}
-    con.execute("BEGIN")
     try:
-        for name, table in batch.tables.items():
-            rows = table
-            if name in NAME_KEYS:
-                rows, named[name] = _unknown(table, NAME_KEYS[name], file.known[name])
-            if rows.num_rows:
-                con.register("batch", rows)
-                con.execute(_statement(file.alias, batch.signal, name), {"seq": seq})
-        con.execute("COMMIT")
-    except BaseException:
-        _rollback(con)
-        raise
+        with transaction(con):
+            for name, table in batch.tables.items():
+                rows = table
+                if name in NAME_KEYS:
+                    rows, named[name] = _unknown(table, NAME_KEYS[name], file.known[name])
+                if rows.num_rows:
+                    con.register("batch", rows)
+                    con.execute(_statement(file.alias, batch.signal, name), {"seq": seq})
     finally:
         con.unregister("batch")
     return named
-
-
-def _rollback(con: Connection) -> None:
-    try:
-        con.execute("ROLLBACK")
-    except Exception:  # noqa: BLE001, S110  a failed COMMIT has rolled back already; the first error is the one
-        pass
 
 
 def _statement(alias: str, signal: Signal, table: str) -> str:
