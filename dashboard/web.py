@@ -5,6 +5,7 @@ Pages get it as `web`. Tests build it with real parts on a temporary directory.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,12 @@ from collector.storage.store import Store
 from dashboard.layout import StableLayouts
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+Subscribe = Callable[[Signal, Listener], Subscription]
+
+TAILS = 16
+"""Live tails that may be open at once: each holds a thread of the server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,7 @@ class Web:
     accounting: Accounting
     settings: WebSettings = field(default_factory=WebSettings)
     configuration: Configuration | None = None
-    subscribe: Callable[[Signal, Listener], Subscription] | None = None
+    subscribe: Subscribe | None = None
     clock: Callable[[], int] = time.time_ns
     layouts: StableLayouts = field(default_factory=StableLayouts)
+    tails: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(TAILS))

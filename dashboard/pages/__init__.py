@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dashboard.pages import components, ingest, more, overview, service_map, traces
+from dashboard.pages import components, ingest, logs, more, overview, service_map, tail, traces
 from dashboard.pages.page import Page
 
 PAGES: dict[str, Page] = {
     "overview": overview.PAGE,
     "map": service_map.PAGE,
     "traces": traces.PAGE,
+    "logs": logs.PAGE,
+    "tail": tail.PAGE,
     "ingest": ingest.PAGE,
     "more": more.PAGE,
     "components": components.PAGE,

@@ -33,7 +33,7 @@ document.addEventListener('pointerup', event => {
 document.addEventListener('input', async event => {
   if (!event.target.matches('[data-attrs]')) return;
   const q = event.target.value;
-  const found = await getJson(`/api/complete?${new URLSearchParams({ lang: 'trace', q, pos: q.length })}`).catch(() => null);
+  const found = await getJson(`/api/complete?${new URLSearchParams({ lang: 'traces', q, pos: q.length })}`).catch(() => null);
   const list = $('#attrs');
-  if (found && list) list.replaceChildren(...(found.suggestions ?? []).filter(s => s.kind === 'attribute').map(s => { const o = document.createElement('option'); o.value = s.text; return o; }));
+  if (found && list) list.replaceChildren(...(found.items ?? []).filter(s => s.kind === 'attribute').map(s => { const o = document.createElement('option'); o.value = s.text; return o; }));
 });
