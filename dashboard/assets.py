@@ -1,7 +1,7 @@
 """Static files under names that change with their content, so that browsers may keep them for ever.
 
 `/static/<version>/app.js`: one version over the whole folder, because modules import each other by relative
-names. plotly.min.js comes from the installed package. Each file is read and packed once, when first asked for.
+names. plotly.min.js comes from the installed package. Each file is read and packed once, on demand.
 """
 
 from __future__ import annotations

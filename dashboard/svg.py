@@ -192,8 +192,14 @@ def nice_top(value: float, ticks: int = 3) -> tuple[float, float]:
         return 1.0, 1.0
     rough = value / ticks
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(m * power for m in (1, 2, 4, 5, 10) if m * power >= rough * 0.999)
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * 0.999)
     return step * math.ceil(value / step * 0.999), step
+
+
+def linear_ticks(full: float, height: int, most: int = 4) -> list[Tick]:
+    """Ticks from zero in steps of 1, 2 or 5; full: the value at the upper edge, round or not."""
+    _, step = nice_top(full, most)
+    return linear_axis(math.floor(full / step + 1e-9) * step, step, height, full=full)
 
 
 def linear_axis(

@@ -31,7 +31,7 @@ def say(verdict: Verdict, zone: tzinfo) -> Said:
     since = f" since {units.minute(verdict.since_ns, zone)}" if verdict.since_ns is not None else ""
     if verdict.state == "failing":
         title = f"{verdict.service} is failing {units.percent(verdict.after)} of its requests{since}"
-        return Said("fault", title, _why(verdict, f"Before, it was {units.percent(verdict.before)}."))
+        return Said("fault", title, _why(verdict, _before(verdict.before)))
     if verdict.state == "slow":
         title = f"{verdict.service} answers slowly{since}: p95 is {units.duration(verdict.after)}"
         return Said("error", title, _why(verdict, f"Before, it was {units.duration(verdict.before)}."))
@@ -40,6 +40,10 @@ def say(verdict: Verdict, zone: tzinfo) -> Said:
     count = verdict.services
     who = "The one service is" if count == 1 else f"All {count} services are"
     return Said("ok", f"{who} within {'its' if count == 1 else 'their'} usual range", "")
+
+
+def _before(share: float) -> str:
+    return f"Before, it was {units.percent(share)}." if share else "Before, none failed."
 
 
 def _why(verdict: Verdict, before: str) -> str:

@@ -63,7 +63,7 @@ def show(web: Web, ctx: Context) -> Answer:
     with step("logs"):
         lines = log_histogram(
             web.store,
-            LogSelection(ctx.start_ns - ctx.range.length_ns, ctx.end_ns, filter=ERRORS),
+            LogSelection(ctx.start_ns - ctx.range.length_ns, ctx.end_ns),
             deadline=deadline,
         )
         patterns = _new_patterns(web, ctx)
@@ -72,7 +72,7 @@ def show(web: Web, ctx: Context) -> Answer:
     return Answer(
         template="overview.html",
         title="Overview",
-        data={"overview": found, "error_lines": lines, "new_patterns": patterns, "service": panel},
+        data={"overview": found, "log_lines": lines, "new_patterns": patterns, "service": panel},
         extra={
             "said": say(found.verdict, ctx.zone),
             "empty": _is_empty(found, lines),
@@ -255,8 +255,8 @@ def _middle(values: list[int]) -> float | None:
 
 def _lines(ctx: Context, lines: LogHistogram, since: int | None, *, bad: bool, when: str) -> Kpi:
     """Error log lines a minute; the histogram begins one range earlier."""
-    counts = lines.counts.values() or [[0] * len(lines.times_ns)]
-    totals = [sum(values) for values in zip(*counts, strict=True)]
+    counts = [lines.counts[level] for level in ("ERROR", "FATAL") if level in lines.counts]
+    totals = [sum(values) for values in zip(*counts, strict=True)] if counts else [0] * len(lines.times_ns)
     pairs = list(zip(lines.times_ns, totals, strict=True))
     now = [(t, n) for t, n in pairs if t >= ctx.start_ns]
     minutes = ctx.range.length_ns / (60 * SECOND)
@@ -285,8 +285,7 @@ def requests_chart(ctx: Context, found: Overview) -> svg.Chart:
             series.times_ns, series.ok, series.error, series.throttle, series.fault, strict=True
         )
     ]
-    top, tick = svg.nice_top(max((sum(c) for c in columns), default=0))
-    full = top * (1.16 if found.deployments else 1.04)
+    full = (max((sum(c) for c in columns), default=0) or 1) * (1.16 if found.deployments else 1.05)
     points = [
         [
             _bucket(ctx, at, series.step_ns),
@@ -297,7 +296,7 @@ def requests_chart(ctx: Context, found: Overview) -> svg.Chart:
     return svg.Chart(
         height=HEIGHT,
         label=_spoken_requests(found.counts),
-        y=svg.linear_axis(top, tick, HEIGHT, full=full),
+        y=svg.linear_ticks(full, HEIGHT),
         x=svg.time_axis(ctx.start_ns, ctx.end_ns, ctx.zone),
         rects=svg.time_bars(steps, columns, BARS, top=full, height=HEIGHT),
         marks=_marks(steps, found.deployments, named=True),

@@ -34,7 +34,7 @@ const HEX32 = /^(?:1-)?([0-9a-f]{8})-?([0-9a-f]{24})$/i;
 function pasted(text) {
   const id = text.trim().match(HEX32);
   if (!id) return [];
-  return [{ section: 'Trace', text: `Open trace ${id[1]}${id[2]}`.toLowerCase(), href: withParams({}, new URL(`/traces/${id[1]}${id[2]}`.toLowerCase(), location.origin)).href, iconName: 'traces' }];
+  return [{ section: 'Trace', text: `Open trace ${`${id[1]}${id[2]}`.toLowerCase()}`, href: withParams({}, new URL(`/traces/${id[1]}${id[2]}`.toLowerCase(), location.origin)).href, iconName: 'traces' }];
 }
 
 export function open() {

@@ -30,6 +30,7 @@ function draw(box, again = false) {
   const height = +box.dataset.figure || 240, brush = box.dataset.brushTo;
   const full = { height, ...coloured(layout, look.tokens), template: look.template };
   if (!brush) full.dragmode = layout.dragmode ?? false;
+  if (brush && brush !== 'time') full.selectdirection = 'any';
   window.Plotly.react(target, coloured(data, look.tokens), full, config);
   box.offset = layout.meta?.offset_ms ?? 0;
   if (fresh) listen(box, target);

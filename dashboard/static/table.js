@@ -26,7 +26,7 @@ document.addEventListener('keydown', event => {
 document.addEventListener('input', event => {
   if (!event.target.matches('[data-facet-search]')) return;
   const text = event.target.value.toLowerCase();
-  for (const value of $$('.fv', event.target.closest('details'))) value.hidden = !value.textContent.toLowerCase().includes(text);
+  for (const value of $$('.fv', event.target.closest('details'))) value.hidden = !$('.fa > :nth-child(2)', value).textContent.toLowerCase().includes(text);
 });
 
 document.addEventListener('keydown', event => {  // a facet is a checkbox: Space ticks it
