@@ -106,7 +106,7 @@ def _finish(web: Web, response: Response) -> Response:
             security.set_visitor(web, response, g.visitor)
     if "began" in g:
         response.headers["Server-Timing"] = timing.header()
-    if response.status_code == 200:
+    if response.status_code == 200 and not response.is_streamed:  # which would read a stream to its end
         response.make_conditional(request)
     return response
 
