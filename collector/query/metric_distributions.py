@@ -12,6 +12,7 @@ from collector.query import populations as pop
 from collector.query.metric_question import (
     Answer,
     Cells,
+    Increments,
     Question,
     note_differences,
     picked,
@@ -33,13 +34,10 @@ def histograms(question: Question, lines: Sequence[Line]) -> Answer:
             suggestion="Average",
         )
     origins = question.origins(lines)
-    rows = Cells(
-        question.differences("metrics_distributions", lines, origins, by_series=kind == "Rate"),
-        len(lines),
-        question.periods,
-    )
+    found = question.increments("metrics_distributions", lines, origins, by_series=kind == "Rate")
+    rows = found.rows
     if kind in ("Minimum", "Maximum", "Percentile"):
-        answer = _from_buckets(question, lines, origins, rows)
+        answer = _from_buckets(question, lines, origins, found)
     else:
         answer = _from_totals(question, rows)
     note_differences(answer, rows, lines, origins)
@@ -100,7 +98,8 @@ def _from_totals(question: Question, rows: Cells) -> Answer:
     return Answer(rows.grid(total if kind == "Sum" else samples))
 
 
-def _from_buckets(question: Question, lines: Sequence[Line], origins: Origins, rows: Cells) -> Answer:
+def _from_buckets(question: Question, lines: Sequence[Line], origins: Origins, found: Increments) -> Answer:
+    rows = found.rows
     kind = question.statistic.kind
     cells = len(lines) * question.periods
     known = {name: _flat(rows, name, cells) for name in ("least", "greatest", "floor", "ceiling")}
@@ -114,7 +113,7 @@ def _from_buckets(question: Question, lines: Sequence[Line], origins: Origins, r
         return Answer(known["least"].reshape(len(lines), -1))
     if kind == "Maximum" and not open_["greatest_open"].any():
         return Answer(known["greatest"].reshape(len(lines), -1))
-    buckets = pop.bound(_buckets(question, lines, origins), floor, ceiling)
+    buckets = pop.bound(_buckets(question, lines, origins, careful=found.careful), floor, ceiling)
     if kind == "Percentile":
         return _percentiles(question, lines, buckets)
     lowest, highest = pop.extremes(buckets, cells)
@@ -145,13 +144,16 @@ def _percentiles(question: Question, lines: Sequence[Line], buckets: pop.Buckets
     return Answer(values.reshape(len(lines), -1))
 
 
-def _buckets(question: Question, lines: Sequence[Line], origins: Origins) -> pop.Buckets:
+def _buckets(question: Question, lines: Sequence[Line], origins: Origins, *, careful: bool) -> pop.Buckets:
     """What was measured in each cell, in buckets."""
     streams = streams_of(lines)
     numbers: dict[tuple[float, ...], int] = {}
     ids = [numbers.setdefault(stream.bounds, len(numbers)) for stream in streams]
-    table = question.differences("metrics_buckets", lines, origins, bounds=ids)
-    if lines[0].type == "histogram":
+    exponential = lines[0].type == "exponential_histogram"
+    table = question.differences(
+        "metrics_buckets", lines, origins, bounds=ids, careful=careful, exponential=exponential
+    )
+    if not exponential:
         rows = Cells(table, len(lines), question.periods)
         bounds = [np.asarray(item, np.float64) for item in numbers]
         bounds_id, index = table["bounds_id"].to_numpy(), table["index"].to_numpy()

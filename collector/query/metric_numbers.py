@@ -55,15 +55,14 @@ def sums(question: Question, lines: Sequence[Line]) -> Answer:
     kind = question.statistic.kind
     origins = question.origins(lines)
     streams: list[Stream] = [stream for line in lines for stream in line.streams]
-    table = question.differences(
+    rows = question.increments(
         "metrics_increments", lines, origins,
         by_series=kind == "Rate", monotonic=[stream.monotonic for stream in streams],
-    )  # fmt: skip
-    rows = Cells(table, len(lines), question.periods)
+    ).rows  # fmt: skip
     if kind == "Rate":
         values = ratio(rows.column("covered"), rows.column("covered_ns")) * SECOND
         known = ~np.isnan(values)
-        rows = Cells(table.filter(known), len(lines), question.periods)
+        rows = Cells(rows.table.filter(known), len(lines), question.periods)
         values = values[known]
     else:
         values = rows.column(_COLUMNS[kind])

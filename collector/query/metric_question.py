@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from collector.query.populations import Floats, Ints
-from collector.query.reader import Reader, load_sql
+from collector.query.reader import Timed, load_sql
 from collector.query.sequences import Origins, find_origins
 from collector.query.statistics import Statistic
 from collector.query.streams import Line, Stream
@@ -19,14 +20,13 @@ from collector.query.streams import Line, Stream
 class Question:
     """A statistic over periods that begin at start_ns, for some lines."""
 
-    store: Reader
+    store: Timed
     name: str
     statistic: Statistic
     start_ns: int
     end_ns: int
     period_ns: int
     interval_ns: int
-    deadline: float
 
     @property
     def periods(self) -> int:
@@ -43,13 +43,19 @@ class Question:
         }  # fmt: skip
         bound = {key: value for key, value in own.items() if f"${key}" in text} | dict(params)
         start_ns = self.start_ns if since_ns is None else since_ns
-        return self.store.read(
-            "metrics", text, bound, start_ns=start_ns, end_ns=self.end_ns, deadline=self.deadline
-        )
+        return self.store.read("metrics", text, bound, start_ns=start_ns, end_ns=self.end_ns)
 
     def origins(self, lines: Sequence[Line]) -> Origins:
         """Where the streams of the lines begin to count."""
         return find_origins(self.ask, streams_of(lines), self.start_ns, self.interval_ns)
+
+    def increments(self, sql: str, lines: Sequence[Line], origins: Origins, **params: object) -> Increments:
+        """What the streams of the lines grew by: the quick way, and where that cannot do, the careful one."""
+        for careful in (False, True):
+            table = self.differences(sql, lines, origins, careful=careful, **params)
+            if careful or not pc.sum(table["odd"]).as_py():
+                break
+        return Increments(Cells(table, len(lines), self.periods), careful)
 
     def differences(self, sql: str, lines: Sequence[Line], origins: Origins, **params: object) -> pa.Table:
         """The rows of a .sql file that takes differences of successive points."""
@@ -109,6 +115,14 @@ class Cells:
         totals = np.zeros(self.lines)
         np.add.at(totals, self.table["line"].to_numpy(), self.column(name))
         return [int(total) for total in totals]
+
+
+@dataclass(frozen=True, slots=True)
+class Increments:
+    """Rows of increments. careful: points were sent twice, which other questions have to look for, too."""
+
+    rows: Cells
+    careful: bool
 
 
 def streams_of(lines: Sequence[Line]) -> list[Stream]:

@@ -15,7 +15,7 @@ from collector.query.metric_distributions import histograms, summaries
 from collector.query.metric_numbers import gauges, levels, sums
 from collector.query.metric_question import Answer, Question
 from collector.query.model_metrics import MetricSeries, MetricStatistics, SeriesSelector
-from collector.query.reader import Reader
+from collector.query.reader import Reader, Timed
 from collector.query.statistics import check_period, choose_period, parse_statistic
 from collector.query.streams import Line, Stream, find_streams, lines_of
 
@@ -46,13 +46,14 @@ def metric_statistics(
     asked = parse_statistic(statistic)
     if start_ns >= end_ns:
         raise QueryError("The range is empty: its start must be before its end.")
-    streams = find_streams(store, selector, start_ns=start_ns, end_ns=end_ns, deadline=deadline)
+    timed = Timed.of(store, deadline)
+    streams = find_streams(store, selector, start_ns=start_ns, end_ns=end_ns, deadline=timed.left)
     interval_ns = reporting_interval(streams)
     if period_ns is None:
         period_ns = choose_period(end_ns - start_ns, interval_ns)
     check_period(period_ns, end_ns - start_ns)
     begin = start_ns // period_ns * period_ns
-    question = Question(store, selector.name, asked, begin, end_ns, period_ns, interval_ns, deadline)
+    question = Question(timed, selector.name, asked, begin, end_ns, period_ns, interval_ns)
     lines = lines_of(streams, selector.group_by)
     series = [item for item in _answer(question, lines) if any(value is not None for value in item.values)]
     series.sort(key=_mean, reverse=True)

@@ -519,6 +519,40 @@ def test_a_histogram_has_no_last_measurement(store: Store) -> None:
         ask(store, name, "Last")
 
 
+@pytest.mark.parametrize("temporality", [DELTA, CUMULATIVE])
+@pytest.mark.parametrize("kind", ["histogram", "exponential_histogram"])
+@pytest.mark.parametrize("one_commit", [True, False])
+def test_distributions_sent_twice_count_once(
+    store: Store, temporality: int, kind: str, one_commit: bool
+) -> None:
+    bounds = BOUNDS if kind == "histogram" else ()
+    histogram = stream(name := next(NAMES), kind, temporality=temporality, bounds=bounds)
+    points = []
+    for at, many in ((10, 2), (70, 6)):
+        start = T if temporality == CUMULATIVE else T + at - 10
+        counts = {"count": many, "sum": 3.0 * many, "counts": [0, many, 0, 0, 0]}
+        points.append(distribution(histogram, T + at, start=start, **counts))
+    store.write(batch(points + points if one_commit else points))
+    store.write(batch(points))
+    second = 4.0 if temporality == CUMULATIVE else 6.0
+    assert values(store, name, "SampleCount") == [2.0, second, None]
+    assert values(store, name, "Sum") == [6.0, 3 * second, None]
+    middle = 3.0 if kind == "histogram" else 2.0**1.5
+    assert values(store, name, "p50") == [pytest.approx(middle), pytest.approx(middle), None]
+
+
+def test_loose_delta_histograms_all_count_also_beside_ones_sent_twice(store: Store) -> None:
+    name = next(NAMES)
+    loose, twice = (
+        stream(name, "histogram", temporality=DELTA, bounds=BOUNDS, dimensions={"n": n}) for n in (1, 2)
+    )
+    one = distribution(loose, T + 10, count=1, sum=3.0, counts=[0, 1, 0, 0, 0])
+    other = distribution(twice, T + 10, start=T, count=1, sum=30.0, counts=[0, 0, 0, 1, 0])
+    store.write(batch([one, one, other, other]))
+    assert values(store, name, "SampleCount", group_by=())[0] == 3.0
+    assert values(store, name, "p50", group_by=())[0] == pytest.approx(4.0)
+
+
 def test_extremes_of_a_cumulative_histogram(store: Store) -> None:
     """Known where the cumulative extreme moved, else the bound of a bucket, which is noted."""
     histogram = stream(name := next(NAMES), "histogram", temporality=CUMULATIVE, bounds=BOUNDS)

@@ -1,6 +1,8 @@
 -- The buckets of what histograms measured, per line of a chart and period.
--- A difference of cumulative points is the later point's buckets in its period, less the earlier one's in the
--- same period; points inside a period cancel out, so that only those at its ends are looked into.
+-- What a cumulative stream measured in a period is its last point there (+), less its last one before (-): points
+-- inside a period cancel out, so only those at the ends are looked into. A point before a fall ends a stretch of
+-- its own; a first point that must not count is taken away from itself.
+-- $careful: of points sent twice only the one that came last counts.
 -- place: 0 buckets of a histogram, and the positive ones of an exponential histogram; 1 negative; 2 zero bucket.
 WITH picked AS (
     SELECT
@@ -15,15 +17,15 @@ uncounted AS (
 ),
 points AS (
     SELECT
-        line, series_id, cumulative, bounds_id, start_ns, time_ns, seq, count AS measured, counts, scale,
-        "offset", zero_count, zero_threshold, negative_offset, negative_counts,
+        series_id, cumulative, start_ns, time_ns, seq, count AS measured,
         start_ns > 0 AND start_ns < time_ns AS has_start,
         CASE WHEN time_ns < $start_ns THEN -1 ELSE (time_ns - $start_ns) // $period_ns END AS period
     FROM distributions
     JOIN picked USING (series_id)
-    WHERE time_ns >= since_ns AND time_ns < $end_ns AND flags & 1 = 0
-    QUALIFY lead(time_ns) OVER (PARTITION BY series_id, start_ns ORDER BY time_ns, seq) IS DISTINCT FROM time_ns
-        OR NOT (cumulative OR has_start)
+    WHERE (cumulative OR $careful AND start_ns > 0 AND start_ns < time_ns)
+        AND time_ns >= since_ns AND time_ns < $end_ns AND flags & 1 = 0
+    QUALIFY NOT $careful
+        OR lead(time_ns) OVER (PARTITION BY series_id, start_ns ORDER BY time_ns, seq) IS DISTINCT FROM time_ns
 ),
 steps AS (
     SELECT
@@ -38,36 +40,63 @@ steps AS (
         PARTITION BY series_id, CASE WHEN cumulative THEN start_ns ELSE 0 END ORDER BY time_ns, seq
     )
 ),
+marks AS (
+    SELECT series_id, start_ns, time_ns, seq, unnest([
+        CASE
+            WHEN period >= 0 AND (NOT cumulative OR next_period IS NULL OR next_fell OR next_period <> period)
+            THEN {cell: period, sign: 1}
+        END,
+        CASE
+            WHEN cumulative AND next_period >= 0 AND NOT next_fell AND next_period <> period
+            THEN {cell: next_period, sign: -1}
+        END,
+        CASE
+            WHEN cumulative AND is_first AND period >= 0 AND (NOT has_start OR listed)
+            THEN {cell: period, sign: -1}
+        END
+    ]) AS mark
+    FROM steps
+),
 signed AS (
-    SELECT *, period AS cell, 1 AS sign
-    FROM steps
-    WHERE period >= 0 AND (NOT cumulative OR next_period IS NULL OR next_fell OR next_period <> period)
+    SELECT
+        line, bounds_id, mark.cell AS cell, mark.sign AS sign,
+        counts, scale, "offset", zero_count, zero_threshold, negative_offset, negative_counts
+    FROM distributions AS d
+    JOIN (SELECT * FROM marks WHERE mark IS NOT NULL) AS m USING (series_id, start_ns, time_ns, seq)
+    JOIN picked USING (series_id)
+    QUALIFY NOT $careful OR row_number() OVER (PARTITION BY series_id, start_ns, time_ns, seq, mark) = 1
     UNION ALL
-    SELECT *, next_period AS cell, -1 AS sign
-    FROM steps
-    WHERE cumulative AND next_period >= 0 AND NOT next_fell AND next_period <> period
-    UNION ALL
-    SELECT *, period AS cell, -1 AS sign
-    FROM steps
-    WHERE cumulative AND is_first AND period >= 0 AND (NOT has_start OR listed)
+    SELECT
+        line, bounds_id, (time_ns - $start_ns) // $period_ns AS cell, 1 AS sign,
+        counts, scale, "offset", zero_count, zero_threshold, negative_offset, negative_counts
+    FROM distributions
+    JOIN picked USING (series_id)
+    WHERE NOT cumulative AND NOT ($careful AND start_ns > 0 AND start_ns < time_ns)
+        AND time_ns >= $start_ns AND time_ns < $end_ns AND flags & 1 = 0
 ),
 flat AS (
     SELECT
-        line, cell, bounds_id, scale, 0 AS place, unnest(counts) AS measured,
-        "offset"::BIGINT + generate_subscripts(counts, 1) - 1 AS index, sign, 0.0 AS threshold
+        line, cell, bounds_id, scale, sign, zero_threshold, "offset", negative_offset,
+        len(counts) AS positive, len(negative_counts) AS negative,
+        unnest(CASE
+            WHEN $exponential THEN list_concat(counts, negative_counts, [zero_count])
+            ELSE counts
+        END) AS measured,
+        generate_subscripts(CASE
+            WHEN $exponential THEN list_concat(counts, negative_counts, [zero_count])
+            ELSE counts
+        END, 1) - 1 AS position
     FROM signed
-    UNION ALL
-    SELECT
-        line, cell, bounds_id, scale, 1, unnest(negative_counts),
-        negative_offset::BIGINT + generate_subscripts(negative_counts, 1) - 1, sign, 0.0
-    FROM signed
-    UNION ALL
-    SELECT line, cell, bounds_id, scale, 2, zero_count, 0, sign, zero_threshold
-    FROM signed
-    WHERE zero_count > 0
 )
 SELECT
-    line, cell AS period, bounds_id, scale, place, index, threshold,
+    line, cell AS period, bounds_id, scale,
+    CASE WHEN position < positive THEN 0 WHEN position < positive + negative THEN 1 ELSE 2 END AS place,
+    CASE
+        WHEN position < positive THEN "offset"::BIGINT + position
+        WHEN position < positive + negative THEN negative_offset::BIGINT + position - positive
+        ELSE 0
+    END AS index,
+    CASE WHEN position >= positive + negative THEN zero_threshold ELSE 0 END AS threshold,
     sum(measured::DOUBLE * sign) AS measured
 FROM flat
 WHERE measured > 0

@@ -2,6 +2,7 @@
 -- $by_series) and period. Sequences, falls and first points are treated as in metrics_increments.sql.
 -- The extremes of a difference are known only where the cumulative ones moved ("Histogram": minimum and
 -- maximum cannot be converted from cumulative to delta); floor and ceiling bound the unknown ones.
+-- $careful and `odd`: as in metrics_increments.sql.
 WITH picked AS (
     SELECT
         unnest($series::UBIGINT[]) AS series_id, unnest($lines::INTEGER[]) AS line,
@@ -22,13 +23,14 @@ points AS (
     FROM distributions
     JOIN picked USING (series_id)
     WHERE time_ns >= since_ns AND time_ns < $end_ns AND flags & 1 = 0
-    QUALIFY lead(time_ns) OVER (PARTITION BY series_id, start_ns ORDER BY time_ns, seq) IS DISTINCT FROM time_ns
+    QUALIFY NOT $careful OR lead(time_ns) OVER (PARTITION BY series_id, start_ns ORDER BY time_ns, seq) IS DISTINCT FROM time_ns
         OR NOT (cumulative OR has_start)
 ),
 steps AS (
     SELECT
         *,
-        lag(time_ns) OVER sequence AS before_ns, lag(measured) OVER sequence AS before_measured,
+        lag(time_ns) OVER sequence AS before_ns, lag(start_ns) OVER sequence AS before_start_ns,
+        lag(measured) OVER sequence AS before_measured,
         lag(summed) OVER sequence AS before_summed, lag(low) OVER sequence AS before_low,
         lag(high) OVER sequence AS before_high
     FROM points
@@ -57,7 +59,8 @@ increments AS (
             WHEN has_start AND (NOT cumulative OR before_ns IS NULL) THEN time_ns - start_ns
             ELSE time_ns - before_ns
         END AS covered_ns,
-        NOT cumulative AND has_start AND start_ns < before_ns AS overlapping
+        NOT cumulative AND has_start AND start_ns < before_ns AS overlapping,
+        NOT $careful AND (cumulative OR has_start) AND time_ns = before_ns AND start_ns = before_start_ns AS odd
     FROM whole
 )
 SELECT
@@ -77,6 +80,7 @@ SELECT
     coalesce(sum(covered_ns::DOUBLE), 0) AS covered_ns,
     coalesce(sum(measured) FILTER (WHERE covered_ns > 0), 0) AS covered,
     count(*) FILTER (WHERE fell) AS falls,
-    count(*) FILTER (WHERE overlapping) AS overlapping
+    count(*) FILTER (WHERE overlapping) AS overlapping,
+    count(*) FILTER (WHERE odd) AS odd
 FROM increments
 GROUP BY line, CASE WHEN $by_series THEN series_id ELSE 0 END, period

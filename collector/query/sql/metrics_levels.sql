@@ -4,11 +4,11 @@ WITH picked AS (
     SELECT unnest($series::UBIGINT[]) AS series_id, unnest($lines::INTEGER[]) AS line
 ),
 samples AS (
-    SELECT line, series_id, time_ns, value
+    SELECT line, series_id, time_ns, arg_max(value, seq) AS value
     FROM numbers
     JOIN picked USING (series_id)
     WHERE time_ns >= $start_ns AND time_ns < $end_ns AND flags & 1 = 0 AND isfinite(value)
-    QUALIFY lead(time_ns) OVER (PARTITION BY series_id ORDER BY time_ns, seq) IS DISTINCT FROM time_ns
+    GROUP BY ALL
 )
 SELECT
     line,
