@@ -68,12 +68,12 @@ def _suggest(  # noqa: PLR0911 - one for each state
         case "field":
             return _fields(here, language, source, limit)
         case "operator":
-            return (*_operators(here, language), *_words(here))
+            return (*_operators(here, language), *_words(here), *_another(here, language, source, limit))
         case "body":
             braces = [Suggestion("{", "operator", "what holds on it")]
             return (*_holding(here.written, braces), *_words(here))
         case "joint":
-            return _words(here)
+            return (*_words(here), *_another(here, language, source, limit))
         case _:
             return ()
 
@@ -83,6 +83,11 @@ def _holding(written: str, found: Iterable[Suggestion]) -> list[Suggestion]:
     lower = written.lower()
     kept = [each for each in found if lower in each.text.lower()]
     return sorted(kept, key=lambda each: not each.text.lower().startswith(lower))
+
+
+def _another(here: Expected, language: Language, source: Source, limit: int) -> list[Suggestion]:
+    """Fields for a further condition, which needs no AND, once something of it is written."""
+    return _fields(here, language, source, limit) if here.written else []
 
 
 def _fields(here: Expected, language: Language, source: Source, limit: int) -> list[Suggestion]:
