@@ -17,7 +17,7 @@ from rich.console import Console
 
 from raywatch.bench import dataset, figures, ingest
 from raywatch.bench.report import Results, notes_of, render
-from raywatch.bench.server import BenchError
+from raywatch.bench.server import BenchError, end_on_sigterm
 
 _SPANS = 30_000_000
 _QUICK_SPANS = 600_000
@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     seconds = options.seconds or (5.0 if options.quick else 60.0)
     spans = options.spans or (_QUICK_SPANS if options.quick else _SPANS)
     console = Console()
+    end_on_sigterm()
     command = shlex.join(["raywatch", "bench", *arguments])
     try:
         results = _measure(

@@ -33,7 +33,7 @@ from collector.query.traces import find_traces
 from raywatch.assemble import Serving, serving
 from raywatch.bench.dataset import Dataset, find
 from raywatch.bench.figures import percentile
-from raywatch.bench.server import BenchError
+from raywatch.bench.server import BenchError, end_on_sigterm
 from raywatch.bench.templates import SERVICES
 from raywatch.config import load
 
@@ -211,6 +211,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--runs", type=int, default=20)
     options = parser.parse_args(argv)
+    end_on_sigterm()
     try:
         result = measure(options.folder, options.runs)
     except BenchError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +24,15 @@ _TICK = 0.05
 
 class BenchError(Exception):
     """A measurement could not be made; the text is for the person who asked for it."""
+
+
+def end_on_sigterm() -> None:
+    """Makes SIGTERM unwind the program, so that the processes it started end with it."""
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 class Server:
