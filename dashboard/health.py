@@ -1,7 +1,7 @@
 """What machines ask: /healthz (alive), /readyz (commits succeed), /metrics (Prometheus text).
 
-A WSGI application in front of the pages. /metrics is also a page's address: whoever accepts HTML gets
-the page, everyone else the figures.
+A WSGI application in front of the pages. /metrics is also a page's address: whoever accepts HTML or asks for
+something of the page (`?format=csv`) gets the page, everyone else the figures.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ class Health:
         path = environ.get("PATH_INFO", "")
         if path not in PATHS or environ.get("REQUEST_METHOD") not in ("GET", "HEAD"):
             return False
-        return path != "/metrics" or "text/html" not in environ.get("HTTP_ACCEPT", "")
+        if path != "/metrics":
+            return True
+        return "text/html" not in environ.get("HTTP_ACCEPT", "") and "=" not in environ.get("QUERY_STRING", "")
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         status, kind, text = self._answer(environ)

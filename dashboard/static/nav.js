@@ -14,7 +14,7 @@ export async function go(url, { push = true, quiet = false } = {}) {
   const mine = running = new AbortController();
   const late = setTimeout(() => busy(true), SLOW);
   try {
-    const response = await fetch(target, { signal: mine.signal, headers: { 'X-Requested-With': 'raywatch' } });
+    const response = await fetch(target, { signal: mine.signal, headers: { Accept: 'text/html', 'X-Requested-With': 'raywatch' } });
     if (response.redirected && new URL(response.url).pathname !== target.pathname) { location.assign(response.url); return; }
     if (!(response.headers.get('Content-Type') ?? '').startsWith('text/html')) throw new Error(response.statusText);
     const next = new DOMParser().parseFromString(await response.text(), 'text/html');
