@@ -5,7 +5,7 @@ VENV ?= .venv
 JOBS ?= 2
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
-CODE = alarms benchmarks collector dashboard examples raywatch tests
+CODE = agents alarms benchmarks collector dashboard examples raywatch tests
 FIND = for p in "$(PYTHON)" python3.13 python3.12 python3.11 python3 python; do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& { echo "$$p"; break; }; done
