@@ -54,7 +54,8 @@ class Health:
             return False
         if path != "/metrics":
             return True
-        return "text/html" not in environ.get("HTTP_ACCEPT", "") and "=" not in environ.get("QUERY_STRING", "")
+        asked = f"{environ.get('HTTP_ACCEPT', '')} {environ.get('QUERY_STRING', '')}"
+        return "text/html" not in asked and "format=" not in asked
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         status, kind, text = self._answer(environ)
