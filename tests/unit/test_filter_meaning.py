@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,80 +16,23 @@ from collector.query.traces import find_traces
 from collector.storage import Store, StoreOptions, open_store
 from tests.filter_meaning import Meaning
 from tests.filter_trees import ATTRIBUTE_OPERATORS, WORDS, functions, joined
-from tests.span_rows import KINDS, OUTCOMES, Made, trace_id, traces_batch
+from tests.random_traces import KEYS, NAMES, SERVICES, TRACES_MADE, by_trace, fill
+from tests.span_rows import KINDS, OUTCOMES, trace_id
 from tests.storing import MINUTE, NOON
 
-SERVICES = ("web", "pay", "stock")
-NAMES = ("GET /", "POST /pay", "SELECT", "")
-PEERS = (
-    ("db", "database"),
-    ("jobs", "queue"),
-    ("pay", "remote"),
-    ("stock:80", ""),
-    ("S3", "aws"),
-    ("grpc", "rpc"),
-)
-TYPES = ("", "Timeout", "KeyError")
-KEYS = ("a", "b", "http.route", "url.path", "user.id", "cloud.account.id", "service.name")
-PIECES: tuple[Any, ...] = (
-    "", "x", "X", "x\x1fy", "\x1b", "\x1b1", "1", "0", "5", "-3", "10", "2.5", "1e2", "nan", "true",
-    "Äpfel", "äPF",
-    5, 0, -3, 10, 2**63 - 1, 2.5, 10.0, 1e20, float("nan"), float("inf"), True, False, ["x", 1], None, b"xx",
-)  # fmt: skip
 WANTED: tuple[Any, ...] = (
     "", "x", "X", "y", "x\x1fy", "\x1b", "0", "1", "5", "10", "2.5", "true", "äpf", 'say "', "\\",
     0, 5, 10, -3, 2**63 - 1, 2**63, 10**25, 2.5, 5.0, 100.0, -0.5, 1e20, True, False,
 )  # fmt: skip
-TRACES_MADE = 70
 TENANTS = 3
-
-
-def made(seed: int) -> list[Made]:
-    """The traces of one tenant: orphans, several roots, odd attributes and all."""
-    chance = random.Random(seed)
-    pick = chance.choice
-    spans: list[Made] = []
-    for trace in range(1, TRACES_MADE + 1):
-        count = chance.randint(1, 6)
-        for number in range(1, count + 1):
-            kind = pick(KINDS)
-            peer = pick(PEERS) if kind in KINDS[3:] and chance.random() < 0.8 else ("", "")
-            if kind == "consumer" and peer[1] != "queue":
-                peer = ("", "")
-            parent = 0 if number == 1 and chance.random() < 0.8 else chance.randint(0, count + 1)
-            outcome = pick((*OUTCOMES, "ok", "ok"))
-            spans.append(
-                Made(
-                    trace, number, 0 if parent == number else parent,
-                    start=trace * 100 + chance.randint(0, 50), duration=pick((-5, 0, 1, 2.5, 250, 1000)),
-                    service=pick(SERVICES), name=pick(NAMES), kind=kind, outcome=outcome,
-                    message=pick(("", "boom", "timed OUT")), method=pick(("", "GET", "POST")),
-                    status=pick((0, 200, 404, 500)), peer=peer[0], peer_type=peer[1],
-                    attributes={key: pick(PIECES) for key in chance.sample(KEYS[:5], chance.randint(0, 4))},
-                    resource={
-                        key: pick(PIECES) for key in chance.sample(KEYS[:6], chance.randint(0, 2))
-                    } | ({"cloud.platform": "aws_ecs"} if chance.random() < 0.3 else {}),
-                    events=[
-                        {"type": pick(TYPES), "attributes": {"message": pick(("x", "Boom"))}}
-                        for _ in range(chance.randint(0, 1))
-                    ],
-                    tenant=seed,
-                )
-            )  # fmt: skip
-    return spans
 
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[Store]:
-    """Each tenant's spans in several commits and passes of the roll-ups, so that traces are split."""
+    """A store with random traces."""
     found = open_store(":memory:", StoreOptions(background=False))
     found.start()
-    for tenant in range(TENANTS):
-        spans = made(tenant)
-        random.Random(tenant).shuffle(spans)
-        for part in range(4):
-            found.write(traces_batch(spans[part::4]))
-            found.settle()
+    fill(found, TENANTS)
     yield found
     found.close()
 
@@ -180,10 +122,7 @@ def matching(store: Store, text: str, tenant: int) -> set[str]:
 @settings(max_examples=100, deadline=None)
 @given(tree=EXPRESSIONS, tenant=st.integers(0, TENANTS - 1))
 def test_sql_finds_what_the_expression_means(store: Store, tree: Node, tenant: int) -> None:
-    traces: dict[str, list[Made]] = {}
-    for span in made(tenant):
-        traces.setdefault(span.trace_id, []).append(span)
-    expected = {ids for ids, spans in traces.items() if Meaning(spans).holds(tree)}
+    expected = {ids for ids, spans in by_trace(tenant).items() if Meaning(spans).holds(tree)}
     assert matching(store, canonical(tree, TRACES), tenant) == expected
 
 
