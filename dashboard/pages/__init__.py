@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.pages import components, ingest, logs, more, overview, service_map, tail, traces
+from dashboard.pages import components, ingest, logs, metrics, more, overview, service_map, tail, traces
 from dashboard.pages.page import Page
 
 PAGES: dict[str, Page] = {
@@ -11,6 +11,7 @@ PAGES: dict[str, Page] = {
     "traces": traces.PAGE,
     "logs": logs.PAGE,
     "tail": tail.PAGE,
+    "metrics": metrics.PAGE,
     "ingest": ingest.PAGE,
     "more": more.PAGE,
     "components": components.PAGE,

@@ -41,7 +41,7 @@ function draw(input) {
 }
 const scroll = input => $('.src', input.parentElement).style.setProperty('transform', `translateX(${-input.scrollLeft}px)`);
 
-onMain(main => { for (const input of $$('.expr input', main)) draw(input); });
+onMain(main => { for (const input of $$('[data-expr] .expr input', main)) draw(input); });
 
 // --- completion -------------------------------------------------------------------------------
 let wait = 0, asked = 0;
@@ -78,16 +78,16 @@ function accept(input, list, answer, item) {
 const later = input => { clearTimeout(wait); wait = setTimeout(complete, 80, input); };
 
 document.addEventListener('input', event => {
-  if (!event.target.matches('.expr input')) return;
+  if (!event.target.matches('[data-expr] .expr input')) return;
   draw(event.target);
   later(event.target);
 });
-document.addEventListener('scroll', event => { if (event.target.matches?.('.expr input')) scroll(event.target); }, true);
-document.addEventListener('keyup', event => { if (event.target.matches('.expr input')) scroll(event.target); });
-document.addEventListener('focusout', event => { if (event.target.matches('.expr input')) close(event.target.form); });
+document.addEventListener('scroll', event => { if (event.target.matches?.('[data-expr] .expr input')) scroll(event.target); }, true);
+document.addEventListener('keyup', event => { if (event.target.matches('[data-expr] .expr input')) scroll(event.target); });
+document.addEventListener('focusout', event => { if (event.target.matches('[data-expr] .expr input')) close(event.target.form); });
 document.addEventListener('submit', event => { if (event.target.matches('[data-expr]')) { clearTimeout(wait); close(event.target); } }, true);
 document.addEventListener('keydown', event => {
-  if (!event.target.matches('.expr input')) return;
+  if (!event.target.matches('[data-expr] .expr input')) return;
   const input = event.target, list = listOf(input.form);
   if (event.key === ' ' && event.ctrlKey) { complete(input); event.preventDefault(); return; }
   if (!list) return;
