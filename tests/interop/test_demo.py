@@ -93,6 +93,7 @@ def edges(shop: Demo) -> set[tuple[str, str, str, str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_the_map_is_complete_and_the_end_is_clean(shop: Demo) -> None:
     wait_until(lambda: edges(shop) >= EDGES, 90)
     wait_until(lambda: len(shop.children()) >= PROGRAMS)
@@ -126,6 +127,7 @@ def test_the_map_is_complete_and_the_end_is_clean(shop: Demo) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
 def test_a_program_that_dies_is_replaced_and_none_outlives_the_demo(shop: Demo) -> None:
     wait_until(lambda: len(shop.children()) == PROGRAMS, 60)
     victim = next(one for one in shop.children() if "inventory" in one.cmdline())
