@@ -261,7 +261,10 @@ def _edge(edge: GraphEdge, scene: _Scene, taken: list[Box]) -> EdgeMark:
     ends = scene.spots[edge.source], scene.spots[edge.target]
     d, head, places = curve(*ends, scene.bends.get((edge.source, edge.target), ()), form)
     label_width = len(label) * 5.7 + 8
-    lx, ly = _free(places, label_width, taken) if label else places[0]
+    spot = _free(places, label_width, taken) if label else None
+    if spot is None and fault < FAILING:
+        label = ""  # where everything is full, what is well is said by its title alone
+    lx, ly = spot or places[0]
     width = 1 + 1.25 * math.log10(max(edge.rate, 1.0))
     if look.mode == "traffic":
         width = 1 + 2.6 * math.log10(max(edge.rate, 0.1) * 10)
@@ -286,8 +289,8 @@ def _box(mark: NodeMark, radius: float) -> Box:
     return mark.x - half, mark.y - radius - 4, mark.x + half, mark.y + radius + 36
 
 
-def _free(places: Sequence[Point], width: float, taken: list[Box]) -> Point:
-    """The first place where a label covers nothing else, else the best one; it is taken from then on."""
+def _free(places: Sequence[Point], width: float, taken: list[Box]) -> Point | None:
+    """The first place where a label covers nothing else, taken from then on; None without one."""
 
     def box(at: Point) -> Box:
         return at[0] - width / 2, at[1] - 8, at[0] + width / 2, at[1] + 8
@@ -295,8 +298,9 @@ def _free(places: Sequence[Point], width: float, taken: list[Box]) -> Point:
     def clear(one: Box) -> bool:
         return all(one[2] <= b[0] or b[2] <= one[0] or one[3] <= b[1] or b[3] <= one[1] for b in taken)
 
-    place = next((at for at in places if clear(box(at))), places[0])
-    taken.append(box(place))
+    place = next((at for at in places if clear(box(at))), None)
+    if place is not None:
+        taken.append(box(place))
     return place
 
 

@@ -94,16 +94,17 @@ class Tail(Iterator[bytes]):
             if self._news.wait(EVERY_S):
                 self._stopping.wait(EVERY_S)
                 self._news.clear()
-                event = self._look()
-                if event:
+                event = self.look()
+                if event is not None:
                     self._quiet_since = time.monotonic()
-                    return event
+                    return b"data: " + to_json(event) + b"\n\n"
             if time.monotonic() - self._quiet_since > PING_S:
                 self._quiet_since = time.monotonic()
                 return b": still here\n\n"
         raise StopIteration
 
-    def _look(self) -> bytes:
+    def look(self) -> dict[str, Any] | None:
+        """What has been committed since the last look, None when nothing of it matches."""
         upto, now = self._now(), self._web.clock()
         selection = LogSelection(now - 1, now, filter=self._ctx.q)
         try:
@@ -111,18 +112,17 @@ class Tail(Iterator[bytes]):
                 self._web.store, selection, self._seq, limit=LINES, deadline=self._web.settings.deadline
             )
         except DeadlineExceeded:
-            return b""
+            return None
         self._seq = max(upto, self._seq)
         if not found.matching:
-            return b""
+            return None
         services = dict.fromkeys(r.service for r in found.records)
-        event = {
+        return {
             "records": [_line(r) for r in found.records],
             "matching": found.matching,
             "at_ns": now,
             "colours": {name: self._colours.css(name) for name in services},
         }
-        return b"data: " + to_json(event) + b"\n\n"
 
     def close(self) -> None:
         """Give the seat and the subscription back. Safe to call twice."""

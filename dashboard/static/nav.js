@@ -63,8 +63,8 @@ document.addEventListener('click', event => {
   if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
   if (event.altKey && link.dataset.only) { go(link.dataset.only); return; }
-  for (const open of $$('details.tp[open]')) open.open = false;
-  go(link.href);
+  for (const open of $$('details:is(.tp, .drop)[open]')) open.open = false;
+  go(link.getAttribute('href'));  // a link in an SVG has no text in `href`
 });
 
 document.addEventListener('submit', event => {
@@ -72,6 +72,6 @@ document.addEventListener('submit', event => {
   if (!form || event.defaultPrevented) return;
   event.preventDefault();
   const pairs = [...new FormData(form)].filter(([, value]) => value !== '');
-  for (const open of $$('details.tp[open]')) open.open = false;
+  for (const open of $$('details:is(.tp, .drop)[open]')) open.open = false;
   go(`${form.getAttribute('action')}?${new URLSearchParams(pairs)}`);
 });

@@ -151,6 +151,12 @@ class Waterfall {
     $('[data-mini-label]').textContent = this.from > 0 || this.to < 1 ? `${duration(Math.round((this.to - this.from) * d.duration))} shown, double click for all` : 'Drag to zoom';
   }
 
+  band() {
+    const band = $('[data-mini] .brush');
+    band.setAttribute('x', `${this.from * 100}%`);
+    band.setAttribute('width', `${(this.to - this.from) * 100}%`);
+  }
+
   zoom(from, to) {
     if (to - from < 1e-6) return;
     Object.assign(this, { from: Math.max(0, from), to: Math.min(1, to) });
@@ -293,7 +299,7 @@ document.addEventListener('pointerup', event => {
   if (drag === null) return;
   const now = share(event), [a, b] = [Math.min(drag, now), Math.max(drag, now)];
   drag = null;
-  if (b - a > 0.004) t.zoom(a, b); else t.mini();
+  if (b - a > 0.004) t.zoom(a, b); else t.band();
 });
 document.addEventListener('dblclick', event => { if (t && event.target.closest?.('[data-mini]')) t.zoom(0, 1); });
 
