@@ -174,11 +174,11 @@ def bound(buckets: Buckets, least: Floats, greatest: Floats) -> Buckets:
     lo = np.where(contradiction, np.nan, least)[buckets.cell]
     hi = np.where(contradiction, np.nan, greatest)[buckets.cell]
     whole = np.isneginf(low) & np.isposinf(high)
-    low = np.where(np.isneginf(low), np.where(np.isnan(lo), np.where(high > 0, 0.0, high), lo), low)
-    high = np.where(np.isposinf(high), np.where(np.isnan(hi), buckets.low, hi), high)
+    unbounded = np.where(np.isnan(lo), np.where(high > 0, 0.0, high), np.minimum(lo, high))
+    low = np.where(np.isneginf(low), unbounded, low)
+    high = np.where(np.isposinf(high), np.where(np.isnan(hi), buckets.low, np.maximum(hi, buckets.low)), high)
     low = np.where((lo > low) & (lo <= high), lo, low)
     high = np.where((hi < high) & (hi >= low), hi, high)
-    low, high = np.minimum(low, high), np.maximum(low, high)
     unknown = whole & ~(lo == hi)
     return ordered(
         Buckets(
@@ -227,12 +227,9 @@ def _between(buckets: Buckets, share: Floats) -> Floats:
     """The value that far into each bucket."""
     low, high = buckets.low, buckets.high
     log = buckets.log & (np.sign(low) * np.sign(high) > 0)
-    from_log, to_log = np.log(np.abs(low), where=log, out=np.zeros_like(low)), np.zeros_like(low)
-    np.log(np.abs(high), where=log, out=to_log)
-    value = np.where(
-        log, np.sign(low) * np.exp(from_log * (1 - share) + to_log * share), low * (1 - share) + high * share
-    )
-    return np.clip(value, low, high)
+    value = _measure(low, log) * (1 - share) + _measure(high, log) * share
+    np.exp(value, where=log, out=value)
+    return np.clip(np.where(log, np.sign(low) * value, value), low, high)
 
 
 def _refined(buckets: Buckets) -> Buckets:
@@ -244,26 +241,39 @@ def _refined(buckets: Buckets) -> Buckets:
     mixed = np.unique(buckets.cell[1:][same & (buckets.low[1:] < buckets.high[:-1])])
     if not len(mixed):
         return buckets
-    parts = [_take(buckets, np.flatnonzero(~np.isin(buckets.cell, mixed)))]
-    starts = np.searchsorted(buckets.cell, mixed, side="left")
-    ends = np.searchsorted(buckets.cell, mixed, side="right")
-    for cell, start, end in zip(mixed.tolist(), starts.tolist(), ends.tolist(), strict=True):
-        parts.append(_cut(_take(buckets, np.arange(start, end)), cell))
-    return together(*parts)
+    overlapping = np.isin(buckets.cell, mixed)
+    alone, pieces = _take(buckets, np.flatnonzero(~overlapping)), _take(buckets, np.flatnonzero(overlapping))
+    return together(alone, _cut(pieces))
 
 
-def _cut(buckets: Buckets, cell: int) -> Buckets:
-    """The buckets of one cell as pieces that do not overlap."""
-    edges = np.unique(np.concatenate([buckets.low, buckets.high]))
-    share = np.zeros(2 * len(edges) - 1)  # what lies at edges[0], up to edges[1], at edges[1], ...
-    firsts, lasts = np.searchsorted(edges, buckets.low), np.searchsorted(edges, buckets.high)
-    logs = buckets.log & (np.sign(buckets.low) * np.sign(buckets.high) > 0)
-    columns = (firsts.tolist(), lasts.tolist(), buckets.count.tolist(), logs.tolist())
-    for first, last, count, log in zip(*columns, strict=True):
-        if first == last:
-            share[2 * first] += count
-            continue
-        cuts = np.log(np.abs(edges[first : last + 1])) if log else edges[first : last + 1]
-        share[2 * first + 1 : 2 * last : 2] += count * np.diff(cuts) / (cuts[-1] - cuts[0])
-    low, high = np.repeat(edges, 2)[:-1], np.repeat(edges, 2)[1:]
-    return Buckets(np.full(len(share), cell), low, high, share, np.full(len(share), bool(logs.all())))
+def _cut(buckets: Buckets) -> Buckets:
+    """The buckets as pieces that do not overlap: between all bounds of their cell, and at them."""
+    size = len(buckets.cell)
+    cells, values = np.tile(buckets.cell, 2), np.concatenate([buckets.low, buckets.high])
+    order = np.lexsort((values, cells))
+    cells, values = cells[order], values[order]
+    new = np.concatenate([[True], (cells[1:] != cells[:-1]) | (values[1:] != values[:-1])])
+    rank = np.empty(2 * size, np.int64)
+    rank[order] = np.cumsum(new) - 1
+    cells, edges = cells[new], values[new]
+    first, last = rank[:size], rank[size:]
+    log = buckets.log & (np.sign(buckets.low) * np.sign(buckets.high) > 0)
+    lengths = last - first
+    of = np.repeat(np.arange(size), lengths)
+    piece = np.arange(len(of)) - np.repeat(np.cumsum(lengths) - lengths - first, lengths)
+    whole = _measure(buckets.high, log) - _measure(buckets.low, log)
+    width = _measure(edges[piece + 1], log[of]) - _measure(edges[piece], log[of])
+    share = np.zeros(2 * len(edges))  # what lies at the first bound, up to the second, at the second, ...
+    np.add.at(share, 2 * piece + 1, buckets.count[of] * width / whole[of])
+    points = lengths == 0
+    np.add.at(share, 2 * first[points], buckets.count[points])
+    straight = np.zeros(int(buckets.cell.max()) + 1, np.bool_)
+    straight[buckets.cell[~log]] = True
+    cell = np.repeat(cells, 2)
+    upper = np.repeat(edges, 2)[1:]
+    return Buckets(cell, np.repeat(edges, 2), np.append(upper, edges[-1]), share, ~straight[cell])
+
+
+def _measure(values: Floats, log: Bools) -> Floats:
+    """Along which measurements are taken to be spread evenly: the values, or their logarithms."""
+    return np.where(log, np.log(np.abs(values), where=log, out=np.zeros_like(values)), values)
