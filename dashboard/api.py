@@ -14,6 +14,7 @@ from collector.query.services import service_names
 from dashboard import units
 from dashboard.answers import json_response
 from dashboard.colours import Colours
+from dashboard.pages.views import link as view_link
 from dashboard.respond import context
 from dashboard.timerange import BadTime, parse, parse_range
 from dashboard.web import Web
@@ -87,10 +88,6 @@ def _names(web: Web, colours: Colours) -> Response:
             "services": [
                 {"name": name, "href": ctx.url("/", svc=name), "css": colours.css(name)} for name in services
             ],
-            "views": [{"name": v.name, "page": v.page, "href": f"{_path(v.page)}?{v.query}"} for v in views],
+            "views": [{"name": v.name, "page": v.page, "href": view_link(v.page, v.query)} for v in views],
         }
     )
-
-
-def _path(page: str) -> str:
-    return "/" if page == "overview" else f"/{page}"

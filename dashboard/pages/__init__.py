@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard.pages import components, ingest, logs, metrics, more, overview, service_map, tail, traces
+from dashboard.pages import components, ingest, logs, metrics, more, overview, service_map, tail, traces, views
 from dashboard.pages.page import Page
 
 PAGES: dict[str, Page] = {
@@ -14,6 +14,7 @@ PAGES: dict[str, Page] = {
     "metrics": metrics.PAGE,
     "ingest": ingest.PAGE,
     "more": more.PAGE,
+    "views": views.PAGE,
     "components": components.PAGE,
 }
 

@@ -14,7 +14,7 @@ from collector.query.log_patterns import new_patterns
 from collector.query.logs import log_histogram
 from collector.query.model_logs import LogHistogram, LogPattern, LogPatterns, LogSelection
 from collector.query.model_traces import Counts, Deployment, Overview, Series, ServiceRow
-from collector.query.services import overview
+from collector.query.services import overview, service_names
 from dashboard import svg, units
 from dashboard.answers import Answer, Table
 from dashboard.context import Context
@@ -75,7 +75,7 @@ def show(web: Web, ctx: Context) -> Answer:
         data={"overview": found, "log_lines": lines, "new_patterns": patterns, "service": panel},
         extra={
             "said": say(found.verdict, ctx.zone),
-            "empty": _is_empty(found, lines),
+            "empty": _emptiness(web, found, lines),
             "legend": _legend(found.counts),
             "kpis": kpis(ctx, found, lines),
             "requests": requests_chart(ctx, found),
@@ -108,9 +108,11 @@ def _new_patterns(web: Web, ctx: Context) -> LogPatterns:
     )
 
 
-def _is_empty(found: Overview, lines: LogHistogram) -> bool:
-    """Nothing from anyone but Raywatch itself."""
-    return lines.total == 0 and all(s.service == OWN for s in found.services)
+def _emptiness(web: Web, found: Overview, lines: LogHistogram) -> str:
+    """'never' when nobody but Raywatch itself has ever sent anything, 'here' when not in this range."""
+    if lines.total or any(s.service != OWN for s in found.services):
+        return ""
+    return "here" if any(name != OWN for name in service_names(web.store, limit=10)) else "never"
 
 
 # -- services

@@ -37,7 +37,7 @@ document.addEventListener('click', event => {
 
 /** Esc closes the innermost: a popover, a running question, a selection. */
 function escape(event) {
-  const popover = $('details.tp[open]');
+  const popover = $('details:is(.tp, .drop)[open]');
   if (popover) { popover.open = false; $('summary', popover).focus(); return; }
   if (event.target.closest('.expr')) { event.target.blur(); return; }
   if (isBusy()) { cancel(); return; }

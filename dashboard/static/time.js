@@ -41,7 +41,7 @@ function every(seconds) {
   sessionStorage.setItem('refresh', seconds);
   picker()?.classList.toggle('live', seconds > 0);
   for (const button of $$('[data-refresh]')) button.setAttribute('aria-pressed', +button.dataset.refresh === seconds);
-  if (seconds) timer = setInterval(() => { if (!document.hidden && !isBusy() && !$('details.tp[open], dialog[open], .bar .pop')) refresh(); }, seconds * 1000);
+  if (seconds) timer = setInterval(() => { if (!document.hidden && !isBusy() && !$('details:is(.tp, .drop)[open], dialog[open], .bar .pop')) refresh(); }, seconds * 1000);
 }
 
 /** A page that waits for its first data ([data-every] seconds) looks by itself until there is some. */
@@ -75,9 +75,9 @@ export function install() {
   document.addEventListener('click', event => {
     const button = event.target.closest('[data-refresh]');
     if (button) every(+button.dataset.refresh);
-    for (const open of $$('details.tp[open]')) if (!open.contains(event.target)) open.open = false;
+    for (const open of $$('details:is(.tp, .drop)[open]')) if (!open.contains(event.target)) open.open = false;
   });
   document.addEventListener('toggle', event => {
-    if (event.target.matches?.('details.tp') && event.target.open) { $('[name=from]', event.target).select(); }
+    if (event.target.matches?.('details:is(.tp, .drop)') && event.target.open) $('input:not([type=hidden])', event.target)?.select();
   }, true);
 }

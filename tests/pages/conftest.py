@@ -54,11 +54,20 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Makes pages: open_page(width=420, theme='dark', java_script_enabled=False); errors fail the test."""
+    """Makes pages: open_page(width=420, theme='dark', java_script_enabled=False); errors fail the test.
+
+    expected: a part of the console errors that the test provokes on purpose.
+    """
     problems: list[str] = []
     contexts = []
 
-    def make(*, width: int = 1440, height: int = 900, theme: str = "light", **options: Any) -> Page:
+    def make(
+        *, width: int = 1440, height: int = 900, theme: str = "light", expected: str = "", **options: Any
+    ) -> Page:
+        def heard(text: str) -> None:
+            if not expected or expected not in text:
+                problems.append(text)
+
         scheme = "dark" if theme == "dark" else "light"
         context = browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=scheme, **options
@@ -68,9 +77,9 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
             context.add_init_script(WATCH_POLICY)
         page = context.new_page()
         page.set_default_timeout(10_000)
-        page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("dialog", lambda dialog: (problems.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("console", lambda m: heard(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: heard(str(error)))
+        page.on("dialog", lambda dialog: (heard(f"dialog: {dialog.message}"), dialog.dismiss()))
         return page
 
     yield make
