@@ -65,6 +65,11 @@ def trace_id(number: int) -> str:
     return f"{digest(str(number).encode()):016x}{number:016x}"
 
 
+def span_id(number: int) -> str:
+    """The text of a span's id."""
+    return f"{number:016x}"
+
+
 def resource_of(span: Made) -> tuple[dict[str, Any], AttributeSet]:
     """The row of a span's resource, and its attributes."""
     named = {"service.name": span.service, **span.resource}

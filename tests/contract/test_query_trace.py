@@ -57,7 +57,8 @@ def test_everything_that_was_sent_is_there(store: Store) -> None:
     )
     web, call, pay = trace.spans
     assert web.attributes == {
-        "http.route": "/pay", "order": 7, "ratio": 0.5, "vip": True, "tags": ["a", {"b": None}], "raw": b"\x00",
+        "http.route": "/pay", "order": 7, "ratio": 0.5, "vip": True,
+        "tags": ["a", {"b": None}], "raw": b"\x00",
     }  # fmt: skip
     assert (web.kind, web.status, web.http_method, web.http_status) == ("server", "error", "POST", 502)
     resource = trace.resources[web.resource]
