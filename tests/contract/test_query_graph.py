@@ -53,7 +53,8 @@ SHOP = (
     Made(1, 3, 2, 10, 60, "pay", outcome="fault"),
     Made(1, 4, 3, 12, 8, "pay", kind="client", peer="orders", peer_type="database"),
     Made(
-        1, 5, 3, 22, 16, "pay", kind="client", outcome="throttle", peer="api.bank.example", peer_type="remote",
+        1, 5, 3, 22, 16, "pay", kind="client", outcome="throttle",
+        peer="api.bank.example", peer_type="remote",
     ),
     Made(1, 6, 3, 40, 2, "pay", kind="producer", peer="mails", peer_type="queue"),
     Made(1, 7, 6, 50, 30, "mailer", kind="consumer", peer="mails", peer_type="queue"),
