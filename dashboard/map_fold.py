@@ -47,6 +47,16 @@ def long_tail(graph: Graph, most: int = MOST) -> Graph:
     return merge(graph, {n.id: (f"group:{n.type}", f"{sizes[n.type]} more of type {n.type}") for n in folded})
 
 
+def without(graph: Graph, service: str) -> Graph:
+    """The graph without one service and without what only it calls or is called by."""
+    own = f"service:{service}"
+    edges = tuple(e for e in graph.edges if own not in (e.source, e.target))
+    touched = {end for e in graph.edges if own in (e.source, e.target) for end in (e.source, e.target)}
+    kept = {end for e in edges for end in (e.source, e.target)}
+    nodes = tuple(n for n in graph.nodes if n.id != own and (n.id not in touched or n.id in kept))
+    return replace(graph, nodes=nodes, edges=edges)
+
+
 def merge(graph: Graph, into: Mapping[str, tuple[str, str]]) -> Graph:
     """Nodes by id into (new id, name). Counts and rates add up; percentiles cannot, and are left out."""
     if not into:

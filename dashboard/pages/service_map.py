@@ -16,12 +16,15 @@ from collector.query.services import edge_distribution
 from dashboard.answers import Answer, Problem, Table, problem_of
 from dashboard.context import Context
 from dashboard.facets import quoted
-from dashboard.map_fold import MOST, by_namespace, long_tail, one_client
+from dashboard.map_fold import MOST, by_namespace, long_tail, one_client, without
 from dashboard.map_picture import FAILING, MODES, Look, draw_narrow, draw_wide, share
 from dashboard.pages.page import Page
 from dashboard.service_panel import ServicePanel, distribution_chart, find_panel
 from dashboard.timing import step
 from dashboard.web import Web
+
+OWN = "raywatch"
+"""Raywatch's own telemetry is drawn when it is asked for, or when there is nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,10 @@ def show(web: Web, ctx: Context) -> Answer:
     selection = TraceSelection(ctx.start_ns, ctx.end_ns)
     with step("map"):
         whole = service_graph(web.store, selection, now_ns=ctx.now_ns, deadline=web.settings.deadline)
+    others = without(whole, OWN)
+    own = len(whole.nodes) - len(others.nodes)
+    if own and others.nodes and not (ctx.get("own") or ctx.sel == f"service:{OWN}"):
+        whole = others
     lit, problem = _highlight(web, ctx)
     graph = fold(ctx, whole)
     look = Look(ctx.get("mode") if ctx.get("mode") in MODES else "health", ctx.sel, lit)
@@ -56,6 +63,7 @@ def show(web: Web, ctx: Context) -> Answer:
         data={"graph": graph, "service": service, "node": other},
         extra={
             "pictures": (draw_wide(graph, layout, look), draw_narrow(graph, layout, look)),
+            "own": own,
             "folded": len(whole.nodes) > MOST,
             "total": len(whole.nodes),
             "namespaces": len({n.namespace for n in whole.nodes if n.namespace}),

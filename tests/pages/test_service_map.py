@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from collector.query.model_traces import Counts, Graph, GraphEdge, GraphNode
 from dashboard.layout import lay_out
-from dashboard.map_fold import MOST, by_namespace, long_tail, one_client
+from dashboard.map_fold import MOST, by_namespace, long_tail, one_client, without
 from dashboard.map_picture import Look, draw_narrow, draw_wide, ring
 from tests.pages.running import Site
 from tests.pages.shop import EVIL
@@ -53,6 +53,14 @@ def test_namespaces_fold_and_percentiles_of_several_are_left_out() -> None:
     assert (group.counts.total, group.p95_ns) == (300, None)
     (only,) = folded.edges
     assert (only.counts.total, only.rate) == (200, 4.0)
+
+
+def test_leaving_a_service_out_leaves_out_what_only_it_touches() -> None:
+    own, shop, db, shared = node("raywatch"), node("shop"), node("spans", "database"), node("db", "database")
+    whole = graph([own, shop, db, shared], [edge(own, db), edge(own, shared), edge(shop, shared)])
+    rest = without(whole, "raywatch")
+    assert [n.name for n in rest.nodes] == ["shop", "db"]
+    assert [(e.source, e.target) for e in rest.edges] == [("service:shop", "database:db")]
 
 
 def test_a_map_of_many_nodes_keeps_the_services_and_says_what_it_folded() -> None:
