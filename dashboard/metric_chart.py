@@ -188,6 +188,7 @@ def _rings(dots: Dots, panel: Panel, axis: str, zone: tzinfo) -> list[charts.Fig
             "type": "scatter",
             "mode": "markers",
             "name": "exemplar",
+            "cliponaxis": False,
             "yaxis": axis,
             "x": [charts.local(one.time_ns, zone) for one, _ in some],
             "y": [panel.scale.shown(one.value) for one, _ in some],

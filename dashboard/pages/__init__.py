@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from dashboard.pages import components, ingest, logs, metrics, more, overview, service_map, tail, traces, views
+from dashboard.pages import (
+    components,
+    ingest,
+    logs,
+    metrics,
+    more,
+    overview,
+    service_map,
+    settings,
+    tail,
+    traces,
+    views,
+)
 from dashboard.pages.page import Page
 
 PAGES: dict[str, Page] = {
@@ -13,6 +25,7 @@ PAGES: dict[str, Page] = {
     "tail": tail.PAGE,
     "metrics": metrics.PAGE,
     "ingest": ingest.PAGE,
+    "settings": settings.PAGE,
     "more": more.PAGE,
     "views": views.PAGE,
     "components": components.PAGE,
