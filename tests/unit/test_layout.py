@@ -1,5 +1,7 @@
 """The layout of the map: layers, no collisions, the same picture every time."""
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +27,7 @@ def test_every_node_has_a_place_of_its_own_and_calls_go_onward(calls):
         assert 0 <= place < layout.breadth
     for places in rows.values():
         ordered = sorted(places)
-        assert all(b - a >= 0.55 for a, b in zip(ordered, ordered[1:], strict=False))
+        assert all(b - a >= 0.55 for a, b in pairwise(ordered))
 
 
 @settings(max_examples=60, deadline=None)
@@ -58,7 +60,8 @@ def test_a_cut_ring_keeps_every_node_reachable_and_has_no_ring(calls):
 def test_the_known_shop_goes_from_clients_to_databases():
     layout = lay_out(
         ["clients", "storefront", "cart", "checkout", "db"],
-        [("clients", "storefront"), ("storefront", "cart"), ("storefront", "checkout"), ("cart", "db"), ("storefront", "db")],
+        [("clients", "storefront"), ("storefront", "cart"), ("storefront", "checkout"),
+         ("cart", "db"), ("storefront", "db")],
     )  # fmt: skip
     assert [layout.at[n][0] for n in ("clients", "storefront", "cart", "checkout", "db")] == [0, 1, 2, 2, 3]
     assert len(layout.bends["storefront", "db"]) == 1
