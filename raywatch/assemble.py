@@ -72,7 +72,11 @@ class Application:
 
 @dataclass(slots=True)
 class Serving:
-    """A server that is ready. login: the link for the first visit, '' where nobody has to log in."""
+    """A server that is ready.
+
+    login: the link for the first visit, '' where nobody has to log in. closing: set when it takes nothing
+    more. drained: set when everything it has taken is committed.
+    """
 
     live: LiveSettings
     store: Store
@@ -84,6 +88,7 @@ class Serving:
     login: str = ""
     budget: Budget = field(default_factory=Budget)
     closing: threading.Event = field(default_factory=threading.Event)
+    drained: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
@@ -106,6 +111,8 @@ def _start(stack: ExitStack, config: Config, version: str) -> Serving:
     limits = PipelineLimits(inbox_bytes=settings.limits.queue)
     pipeline = Pipeline(store, OtlpDecoder, accounting, limits=limits)
     pipeline.start()
+    drained = threading.Event()
+    stack.callback(drained.set)
     stack.callback(pipeline.close, 3.0)
     observation = None
     if settings.self_observation:
@@ -114,7 +121,7 @@ def _start(stack: ExitStack, config: Config, version: str) -> Serving:
         stack.callback(observation.close, 1.0)
         store = cast("Store", ObservedStore(store, observation))
     running = Running(os.getpid(), "", "", "", token, version)
-    server = Serving(live, store, control, accounting, pipeline, observation, running)
+    server = Serving(live, store, control, accounting, pipeline, observation, running, drained=drained)
     _listen(stack, server, wanted)
     if lock is not None:
         lock.tell(server.running)

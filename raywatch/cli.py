@@ -161,7 +161,7 @@ def _serve(config: Config, *, quiet: bool) -> None:
             server = stack.enter_context(serving(config, _version()))
         _announce(server, quiet=quiet)
         stop.wait()
-        _end_within(CLOSE_WITHIN)
+        _end_within(CLOSE_WITHIN, server.drained.is_set)
         if not quiet:
             click.echo("raywatch: finishing what was received …", err=True)
     # Everything is closed. Tearing the interpreter down would only take time and report threads as leaks.
@@ -205,12 +205,15 @@ def _stop_on_signals() -> threading.Event:
     return stop
 
 
-def _end_within(seconds: float) -> None:
-    """Whatever hangs while closing, the process ends; what was acknowledged is on the disk."""
+def _end_within(seconds: float, drained: Callable[[], bool]) -> None:
+    """Whatever hangs while closing, the process ends: with 0 once all that was received is on the disk.
+
+    What is left then is only tidying, which the next start does as after a crash.
+    """
 
     def end() -> None:
-        logging.getLogger("raywatch").error("closing took longer than %s s; ended", seconds)
-        os._exit(1)
+        logging.getLogger(__name__).warning("closing took longer than %s s; ended", seconds)
+        os._exit(0 if drained() else 1)
 
     timer = threading.Timer(seconds, end)
     timer.daemon = True

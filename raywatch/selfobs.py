@@ -379,5 +379,12 @@ class ObservedStore:
             answered(table.num_rows)
             return table
 
+    def query_sql(self, sql: str, **options: Any) -> pa.Table:
+        """As Store.query_sql."""
+        with self._observation.question("sql", sql) as answered:
+            table = self._store.query_sql(sql, **options)
+            answered(table.num_rows)
+            return table
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)

@@ -154,6 +154,31 @@ def test_a_signal_ends_it_with_zero(tmp_path: Path, number: int) -> None:
     assert "Traceback" not in server.text
 
 
+def _python(code: str) -> int:
+    command = [sys.executable, "-c", f"import os, threading\nfrom raywatch import cli\n{code}"]
+    return subprocess.run(
+        command, timeout=60, check=False, env=environment(), stderr=subprocess.DEVNULL
+    ).returncode
+
+
+def test_the_second_signal_ends_it_at_once() -> None:
+    lines = (
+        "stop = cli._stop_on_signals()",
+        "os.kill(os.getpid(), 15)",
+        "assert stop.wait(30)",
+        "os.kill(os.getpid(), 2)",
+        "threading.Event().wait(30)",
+    )
+    assert _python("\n".join(lines)) == 128 + signal.SIGINT
+
+
+@pytest.mark.parametrize(("drained", "code"), [(True, 0), (False, 1)])
+def test_a_stop_that_hangs_is_ended(drained: bool, code: int) -> None:
+    assert (
+        _python(f"cli._end_within(0.01, lambda: {drained})\nthreading.Event().wait(30)\nos._exit(9)") == code
+    )
+
+
 def test_quiet_says_nothing(tmp_path: Path) -> None:
     with serving(tmp_path, "--quiet") as server:
         server.stop()
