@@ -7,10 +7,10 @@ export const typing = target => !!target.closest?.('input:not([type=radio]):not(
 export function el(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
-    if (value === false || value == null) continue;
+    if (value == null || value === false && !name.startsWith('aria-')) continue;
     if (name === 'class') node.className = value;
     else if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
-    else node.setAttribute(name, value === true ? '' : value);
+    else node.setAttribute(name, value === true && !name.startsWith('aria-') ? '' : value);
   }
   node.append(...children.filter(child => child != null));
   return node;

@@ -46,7 +46,7 @@ onMain(main => { for (const input of $$('[data-expr] .expr input', main)) draw(i
 // --- completion -------------------------------------------------------------------------------
 let wait = 0, asked = 0;
 const listOf = form => $('.pop', form);
-const close = form => { asked++; listOf(form)?.remove(); $('input[name=q]', form)?.setAttribute('aria-expanded', 'false'); };
+const close = form => { clearTimeout(wait); asked++; listOf(form)?.remove(); $('input[name=q]', form)?.setAttribute('aria-expanded', 'false'); };
 
 async function complete(input) {
   const form = input.form, mine = ++asked;

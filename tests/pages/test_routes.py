@@ -107,7 +107,7 @@ def test_missing_pages_are_told_to_people_and_programs(client: FlaskClient) -> N
 
 
 def test_static_files_are_kept_for_ever_under_their_version(client: FlaskClient) -> None:
-    html = client.get("/components").text
+    html = client.get("/components/charts").text
     sheet, script = re.findall(r"/static/[^\"]+app\.(?:css|js)", html)[:2]
     for url in (sheet, script, re.search(r"/static/plotly-\w+\.min\.js", html)[0]):  # type: ignore[index]
         response = client.get(url)
@@ -222,6 +222,22 @@ def test_the_picker_reads_times(client: FlaskClient) -> None:
     assert "is no time" in wrong["from"]["problem"]
     turned = client.get("/api/when", query_string={"from": "now", "to": "-1d"}).json
     assert turned["problem"] == "The range ends before it begins."
+
+
+def test_completion_tells_where_its_texts_go(client: FlaskClient) -> None:
+    answer = client.get("/api/complete", query_string={"lang": "traces", "q": "respo", "pos": 5}).get_json()
+    assert (answer["start"], answer["end"]) == (0, 5)
+    assert answer["items"][0]["text"].startswith("responsetime")
+    assert "CONTAINS" in answer["hint"]
+    assert client.get("/api/complete?lang=klingon&q=x").status_code == 400
+    for pos in ("-5", "999", "x"):
+        assert client.get("/api/complete", query_string={"q": "a", "pos": pos}).status_code == 200
+
+
+def test_names_are_those_of_the_services_with_their_swatches(client: FlaskClient) -> None:
+    names = {s["name"]: s for s in client.get("/api/names").get_json()["services"]}
+    assert re.fullmatch(r"k\d+( dz\d)?", names["payments"]["css"])
+    assert names["payments"]["href"] == "/?svc=payments"
 
 
 def test_the_foot_tells_what_came_in(client: FlaskClient) -> None:

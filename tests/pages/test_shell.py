@@ -228,6 +228,33 @@ def test_an_error_is_shown_at_its_place_and_the_results_stay(site: Site, page: P
     expect(page.locator("#main")).not_to_have_class(re.compile("old"))
 
 
+def test_completion_offers_accepts_and_closes(site: Site, page: Page) -> None:
+    components(site, page)
+    bar = page.get_by_label("Filter traces")
+    options = page.get_by_role("listbox").get_by_role("option")
+    bar.press_sequentially("respo")
+    expect(options.first).to_contain_text("responsetime")
+    expect(bar).to_have_attribute("aria-expanded", "true")
+    bar.press("Tab")
+    expect(bar).to_have_value(re.compile("^responsetime ?$"))
+    expect(bar).to_be_focused()
+    bar.fill('service("pay')
+    bar.press("Control+Space")
+    expect(options.first).to_contain_text("payments")
+    options.first.click()
+    expect(bar).to_have_value(re.compile(r'^service\("payments"'))
+    bar.fill("faul")
+    bar.press("Control+Space")
+    expect(options.first).to_be_visible()
+    bar.press("ArrowDown")
+    bar.press("Escape")
+    expect(options).to_have_count(0)
+    expect(bar).to_have_value("faul")
+    expect(bar).to_be_focused()
+    bar.press("Escape")
+    expect(bar).not_to_be_focused()
+
+
 def test_facets_edit_the_expression(site: Site, page: Page) -> None:
     components(site, page)
     page.get_by_role("checkbox", name=re.compile("service-2")).click()
