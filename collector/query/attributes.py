@@ -14,6 +14,7 @@ from collector.query.filters.predicate import Attributes, Binder, CodeColumn, Nu
 from collector.query.filters.rows import LOG_ROWS, Rows, field_keys
 from collector.query.filters.spans import SPAN_ROWS
 from collector.query.filters.tree import Field
+from collector.query.members import resource_values, value_places
 from collector.query.model_traces import AttributeKey, AttributeValue, Completion
 from collector.query.reader import Reader, Timed, load_sql
 
@@ -104,20 +105,15 @@ def _values(signal: Signal, field: Field, places: Places, bind: Binder) -> str:
             for name, (low, high) in known.codes.items()
         )
         return f"SELECT CASE {cases} END AS value FROM {table} {where}"
+    own, of_resource = value_places(field, places, rows)
     found = []
-    for key in field_keys(field, rows):
-        own, of_resource = places.items.get(key, ()), places.resources.get(key, ())
-        if own and field.kind != "resource":
-            values = Attributes(alias, bind)
-            has = values.exists(own)
-            found.append(f"SELECT {values.value(own)} AS value FROM {table} {where} AND {has}")
-        if of_resource:
-            values = Attributes("r", bind)
-            resources = (
-                f"SELECT DISTINCT r.resource_id, {values.value(of_resource)} AS value FROM resources r"
-            )
-            joined = f"{table} JOIN ({resources} WHERE {values.exists(of_resource)}) USING (resource_id)"
-            found.append(f"SELECT value FROM {joined} {where}")
+    if own:
+        values = Attributes(alias, bind)
+        has = values.exists(own)
+        found.append(f"SELECT {values.value(own)} AS value FROM {table} {where} AND {has}")
+    if of_resource:
+        joined = f"{table} JOIN ({resource_values(of_resource, bind)}) USING (resource_id)"
+        found.append(f"SELECT value FROM {joined} {where}")
     return " UNION ALL ".join(found) or "SELECT '' AS value LIMIT 0"
 
 

@@ -5,8 +5,10 @@ Handed a field of the filter language; the statement around it has the CTE `ligh
 
 from __future__ import annotations
 
-from collector.query.filters.predicate import Attributes, Binder, Places
-from collector.query.filters.rows import field_keys
+from collections.abc import Sequence
+
+from collector.query.filters.predicate import Attributes, Binder, Place, Places
+from collector.query.filters.rows import Rows, field_keys
 from collector.query.filters.spans import EVENTS_IN_RANGE, IN_RANGE, SPAN_ROWS
 from collector.query.filters.traces import OF_ROOT
 from collector.query.filters.tree import Field
@@ -26,7 +28,8 @@ def members(field: Field, places: Places, bind: Binder) -> str:
     ids = "trace_hi, trace_lo"
     if field.kind == "keyword" and field.name in _OF_TRACE:
         listed = f"SELECT {ids}, {_OF_TRACE[field.name]} AS value FROM light"
-    elif field.kind == "keyword" and field.name == "exception":
+        return f"SELECT * FROM ({listed}) WHERE value IS NOT NULL"
+    if field.kind == "keyword" and field.name == "exception":
         events = "SELECT e.trace_hi, e.trace_lo, e.exception_type AS value FROM span_events e"
         listed = f"{events} SEMI JOIN light USING ({ids}) WHERE {EVENTS_IN_RANGE} AND value <> ''"
     elif field.kind == "keyword" and field.name in _OF_SPAN:
@@ -39,26 +42,42 @@ def members(field: Field, places: Places, bind: Binder) -> str:
 
 
 def _attribute(field: Field, places: Places, bind: Binder) -> str:
+    own, of_resource = value_places(field, places, SPAN_ROWS)
     found = []
-    for key in field_keys(field, SPAN_ROWS):
-        own, of_resource = places.items.get(key, ()), places.resources.get(key, ())
-        if own and field.kind != "resource":
-            values = Attributes("s", bind)
-            root = " AND s.parent_id = 0" if field.kind == "keyword" and field.name in OF_ROOT else ""
-            where = f"{IN_RANGE.format('s')} AND {values.exists(own)}{root}"
-            found.append(
-                f"SELECT s.trace_hi, s.trace_lo, {values.value(own)} AS value FROM spans s WHERE {where}"
-            )
-        if of_resource:
-            values = Attributes("r", bind)
-            resources = f"SELECT r.resource_id, {values.value(of_resource)} AS value FROM resources r"
-            where = f"WHERE {values.exists(of_resource)}"
-            joined = f"spans s JOIN (SELECT DISTINCT * FROM ({resources} {where})) USING (resource_id)"
-            found.append(f"SELECT s.trace_hi, s.trace_lo, value FROM {joined} WHERE {IN_RANGE.format('s')}")
+    if own:
+        values = Attributes("s", bind)
+        root = " AND s.parent_id = 0" if field.kind == "keyword" and field.name in OF_ROOT else ""
+        where = f"{IN_RANGE.format('s')} AND {values.exists(own)}{root}"
+        found.append(
+            f"SELECT s.trace_hi, s.trace_lo, {values.value(own)} AS value FROM spans s WHERE {where}"
+        )
+    if of_resource:
+        joined = f"spans s JOIN ({resource_values(of_resource, bind)}) USING (resource_id)"
+        found.append(f"SELECT s.trace_hi, s.trace_lo, value FROM {joined} WHERE {IN_RANGE.format('s')}")
     if not found:
         return "SELECT trace_hi, trace_lo, NULL AS value FROM light LIMIT 0"
     together = " UNION ALL ".join(found)
     return f"SELECT trace_hi, trace_lo, value FROM ({together}) SEMI JOIN light USING (trace_hi, trace_lo)"
+
+
+def value_places(field: Field, places: Places, rows: Rows) -> tuple[list[Place], list[Place]]:
+    """Where a field's values are in items and in resources: of several keys the first that a shape has."""
+    own: dict[int, Place] = {}
+    of_resource: dict[int, Place] = {}
+    for key in field_keys(field, rows):
+        if field.kind != "resource":
+            for place in places.items.get(key, ()):
+                own.setdefault(place.shape, place)
+        for place in places.resources.get(key, ()):
+            of_resource.setdefault(place.shape, place)
+    return list(own.values()), list(of_resource.values())
+
+
+def resource_values(places: Sequence[Place], bind: Binder) -> str:
+    """SELECT of resource_id and the value, for the resources that have one."""
+    values = Attributes("r", bind)
+    columns = f"r.resource_id, {values.value(places)} AS value"
+    return f"SELECT DISTINCT {columns} FROM resources r WHERE {values.exists(places)}"
 
 
 def keyword_has_values(name: str) -> bool:

@@ -8,6 +8,7 @@ Raises QueryError with the place, and with what would be right where something i
 
 from __future__ import annotations
 
+import math
 import re
 from difflib import get_close_matches
 from typing import cast
@@ -36,6 +37,8 @@ from collector.query.filters.tree import (
 
 MAX_LENGTH = 20_000
 MAX_DEPTH = 64
+LONGEST_NUMBER = 30
+"""Digits of a whole number."""
 WORD_OPERATORS = ("contains", "beginswith", "endswith")
 RESERVED = frozenset({"and", "or", "not", "in", "exists", "true", "false", *WORD_OPERATORS})
 ATTRIBUTE_PREFIXES = ("annotation", "attr", "attribute")
@@ -65,8 +68,10 @@ def parse_field(text: str, language: Language) -> Field:
 
 
 def number(text: str) -> int | float:
-    """The value of a number token."""
-    return float(text) if any(letter in text for letter in ".eE") else int(text)
+    """The value of a number token; infinite when it is too large to be one."""
+    if any(letter in text for letter in ".eE"):
+        return float(text)
+    return int(text) if len(text) <= LONGEST_NUMBER else math.inf
 
 
 class _Parser:
@@ -357,6 +362,10 @@ class _Parser:
         if token.kind == "word" and token.text.lower() in (RESERVED - {"true", "false"}):
             raise self.error(
                 token, f"Expected a value; the word itself is {quote(token.text)}.", quote(token.text)
+            )
+        if token.kind == "number" and math.isinf(number(token.text)):
+            raise self.error(
+                token, "This number is too large; as a text it stands in quotes.", quote(token.text)
             )
         if keyword is None:
             return _plain(token, as_text=operator in WORD_OPERATORS)

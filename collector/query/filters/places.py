@@ -34,7 +34,8 @@ def find_places(
     resources: dict[str, list[Place]] = {}
     for row in table.to_pylist():
         place = Place(row["shape"], row["position"], row["type"])
-        items.setdefault(row["key"], []).append(place)
+        if row["of_item"]:
+            items.setdefault(row["key"], []).append(place)
         if row["of_resource"]:
             resources.setdefault(row["key"], []).append(place)
     return Places(items, resources)

@@ -260,9 +260,9 @@ class Attributes:
         return f"{self.shape} IN (SELECT unnest({self.bind(shapes, 'UBIGINT[]')}))"
 
     def _at(self, places: Sequence[Place], condition: Callable[[str], str]) -> str:
-        """The condition on the value's text. A row whose shape is none of them has NULL for it."""
+        """The condition on the value's text. The shape is looked at first, as texts are dear to split."""
         if len(places) <= _FEW:
-            return f"coalesce({condition(self.value(places))}, false)"
+            return all_of([self._has(places), f"coalesce({condition(self.value(places))}, false)"])
         parts = f"string_split({self.attrs}, chr(31))"
         found = []
         for position in sorted({place.position for place in places}):
