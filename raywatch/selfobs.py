@@ -160,7 +160,7 @@ class SelfObservation:
     def _start_traces(self) -> None:
         from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
         from opentelemetry.sdk.resources import Resource
-        from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
+        from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
         from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
@@ -174,7 +174,6 @@ class SelfObservation:
         provider = TracerProvider(
             sampler=ALWAYS_ON,
             resource=Resource(self._resource),
-            span_limits=SpanLimits(max_attribute_length=QUERY_TEXT),
             shutdown_on_exit=False,
         )
         provider.add_span_processor(
@@ -361,7 +360,7 @@ def _described(signal: str, sql: str) -> dict[str, str]:
     first = next((line[2:].strip() for line in sql.splitlines() if line.startswith("--")), "")
     return {
         "db.system.name": "duckdb", "db.namespace": signal, "db.operation.name": "SELECT",
-        "db.query.text": sql, **({"db.query.summary": first} if first else {}),
+        "db.query.text": sql[:QUERY_TEXT], **({"db.query.summary": first} if first else {}),
     }  # fmt: skip
 
 
