@@ -158,26 +158,43 @@ def read_context(
     path: str, args: Iterable[tuple[str, str]], cookies: Mapping[str, str], now_ns: int
 ) -> Context:
     """The context of a request. What cannot be read falls back to the default and is said in `notes`."""
-    pairs = tuple((k, v) for k, v in args if k not in ("format", "table") and v != "")
+    pairs = [(k, v) for k, v in args if k not in ("format", "table") and v != ""]
     values = dict(reversed(pairs))
-    notes = []
-    tz = values.get("tz") or cookies.get("tz", "") or "UTC"
-    try:
-        zone = find_zone(tz)
-    except BadTime as error:
-        notes.append(str(error))
-        tz, zone = "UTC", UTC
+    notes: list[str] = []
+    tz, zone = _zone(values.get("tz", ""), cookies.get("tz", ""), notes)
     try:
         range_ = parse_range(values.get("from", ""), values.get("to", ""), now_ns, zone)
     except BadTime as error:
         notes.append(f"{error} Showing the last hour.")
         range_ = parse_range(DEFAULT_FROM, DEFAULT_TO, now_ns, zone)
-        pairs = tuple(p for p in pairs if p[0] not in ("from", "to"))
+        pairs = [p for p in pairs if p[0] not in ("from", "to")]
+    # `yesterday 14:00` in a link would mean another day tomorrow: links say the moment itself
+    fixed = {"from": range_.start.text, "to": range_.end.text}
     theme = cookies.get("theme", "")
     return Context(
-        path=path, args=pairs, now_ns=now_ns, range=range_, zone=zone, tz=tz,
-        theme=theme if theme in ("light", "dark") else "", notes=tuple(notes),
-    )  # fmt: skip
+        path=path,
+        args=tuple((k, fixed.get(k, v)) for k, v in pairs),
+        now_ns=now_ns,
+        range=range_,
+        zone=zone,
+        tz=tz,
+        theme=theme if theme in ("light", "dark") else "",
+        notes=tuple(notes),
+    )
+
+
+def _zone(asked: str, remembered: str, notes: list[str]) -> tuple[str, tzinfo]:
+    """The zone of the URL, else of the cookie, else UTC; only what a URL asks for in vain is worth a note."""
+    try:
+        if asked:
+            return asked, find_zone(asked)
+    except BadTime as error:
+        notes.append(str(error))
+        return "UTC", UTC
+    try:
+        return remembered or "UTC", find_zone(remembered)
+    except BadTime:
+        return "UTC", UTC
 
 
 def _pairs(key: str, value: Value) -> list[tuple[str, str]]:

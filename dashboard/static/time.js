@@ -68,7 +68,7 @@ export function install() {
   document.addEventListener('input', event => {
     const form = event.target.closest('[data-when]');
     if (!form) return;
-    if (event.target.name === 'tz') setCookie('tz', encodeURIComponent(event.target.value));
+    if (event.target.name === 'tz') setCookie('tz', event.target.value);
     clearTimeout(wait);
     wait = setTimeout(read, 120, form);
   });

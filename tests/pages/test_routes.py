@@ -8,8 +8,12 @@ from collections.abc import Iterator
 import pytest
 from flask.testing import FlaskClient
 
+from collector.errors import DeadlineExceeded, QueryError, RaywatchError
 from dashboard import create_app
+from dashboard.answers import Answer
+from dashboard.app import _register
 from dashboard.pages import NAV, PAGES
+from dashboard.pages.page import Page
 from dashboard.security import SESSION_COOKIE, csrf_token, safe_next
 from tests.pages.running import Site, serving
 from tests.pages.shop import NOW
@@ -238,6 +242,32 @@ def test_names_are_those_of_the_services_with_their_swatches(client: FlaskClient
     names = {s["name"]: s for s in client.get("/api/names").get_json()["services"]}
     assert re.fullmatch(r"k\d+( dz\d)?", names["payments"]["css"])
     assert names["payments"]["href"] == "/?svc=payments"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (QueryError("No field named x.", line=1, column=3, end=4), 400, "No field named x."),
+        (DeadlineExceeded("The question took longer than 10 s."), 504, "Choose a shorter range"),
+        (RaywatchError("The store is closing."), 503, "The store is closing."),
+        (ValueError("secret of the inside"), 500, "log has the details"),
+    ],
+)
+def test_errors_are_pages_for_people_and_json_for_programs(
+    site: Site, error: Exception, status: int, words: str
+) -> None:
+    def fail(*_: object) -> Answer:
+        raise error
+
+    app = create_app(site.web)
+    _register(app, site.web, "broken", Page(routes={"/broken": fail}))
+    page, twin = app.test_client().get("/broken"), app.test_client().get("/broken.json")
+    assert (page.status_code, twin.status_code) == (status, status)
+    assert page.mimetype == "text/html"
+    assert words in page.text
+    assert words in twin.get_json()["error"]["message"]
+    assert "secret" not in page.text + twin.text
+    assert page.headers["Content-Security-Policy"]
 
 
 def test_the_foot_tells_what_came_in(client: FlaskClient) -> None:

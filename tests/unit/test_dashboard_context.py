@@ -74,6 +74,16 @@ def test_columns_cycle_through_descending_ascending_and_default() -> None:
     assert context("sort=-p95").sort_state("p95") == "descending"
 
 
+def test_links_say_the_moment_that_a_text_meant() -> None:
+    assert context("from=yesterday 14:00&to=now").url() == "/traces?from=2026-11-22T14:00:00Z"
+    assert context("from=-90m").url() == "/traces?from=-90m"
+
+
+def test_an_unknown_zone_in_a_cookie_is_nobodys_business() -> None:
+    ctx = context(tz="Mars/Olympus")
+    assert (ctx.tz, ctx.notes) == ("UTC", ())
+
+
 def test_cookies_give_zone_and_theme_and_the_url_wins() -> None:
     assert context(tz="Europe/Berlin", theme="dark").tz == "Europe/Berlin"
     assert context("tz=UTC", tz="Europe/Berlin").tz == "UTC"
