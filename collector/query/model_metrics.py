@@ -104,7 +104,7 @@ class SeriesSelector:
 
 @dataclass(frozen=True, slots=True)
 class MetricSeries:
-    """One line of a chart. values[i] belongs to MetricStatistics.times_ns[i]; None where nothing was measured.
+    """One line of a chart. values[i] belongs to MetricStatistics.times_ns[i]; None: nothing was measured.
 
     notes: in words, what the reader should know about how the values came about.
     """

@@ -584,6 +584,36 @@ def test_a_histogram_that_falls_was_reset(store: Store) -> None:
     assert "taken as a reset" in only(ask(store, name, "Sum")).notes[0]
 
 
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [
+        # (time, start, counts below and above 10). A fall: the whole new population.
+        ([(10, 0, [2, 8]), (70, 0, [4, 2])], [13.75, 7.5, None]),
+        # and inside a period: both populations together
+        ([(10, 0, [2, 8]), (30, 0, [4, 2])], [10 + 10 * 2 / 10, None, None]),
+        # No start: only the difference, in the same period or in the next one.
+        ([(10, None, [50, 0]), (30, None, [54, 2])], [7.5, None, None]),
+        ([(10, None, [50, 0]), (70, None, [54, 2])], [None, 7.5, None]),
+        # A start at the time of the point, the same.
+        ([(10, 10, [50, 0]), (30, 10, [54, 2])], [7.5, None, None]),
+        # A new start: the whole new population, although its count is higher.
+        ([(10, 0, [2, 0]), (70, 40, [8, 4])], [5.0, 7.5, None]),
+        # Nothing new: no population.
+        ([(10, 0, [2, 8]), (70, 0, [2, 8])], [13.75, None, None]),
+    ],
+)
+def test_the_population_of_a_cumulative_histogram(
+    store: Store, points: list[tuple[int, int | None, list[int]]], expected: list[float | None]
+) -> None:
+    histogram = stream(name := next(NAMES), "histogram", temporality=CUMULATIVE, bounds=(10.0,))
+    for at, start, counts in points:
+        known = 0 if start is None else T + start
+        extremes = {"min": 0.0, "max": 20.0}
+        total = {"count": sum(counts), "sum": 9.0 * sum(counts), "counts": counts}
+        write(store, distribution(histogram, T + at, start=known, **total, **extremes))
+    assert values(store, name, "p50") == [None if one is None else pytest.approx(one) for one in expected]
+
+
 def test_a_summary_answers_its_stored_quantiles_and_differences_of_count_and_sum(store: Store) -> None:
     summary = stream(name := next(NAMES), "summary")
     for at, count in ((10, 4), (70, 10)):
