@@ -57,7 +57,7 @@ $(READY): requirements.lock pyproject.toml
 		exit 1; \
 	fi; \
 	echo "Setting up $(VENV) with $$("$$python" --version) …"; \
-	"$$python" -m venv --clear $(VENV)
+	"$$python" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
