@@ -20,7 +20,7 @@ from collector.query.filters.tree import Node
 from collector.query.model_traces import TraceSelection
 from collector.query.reader import FILTER, Timed, load_sql
 
-AROUND = 15 * MINUTE
+AROUND = 5 * MINUTE
 """How far outside a range the rest of its traces is looked for."""
 LONGEST = (1 << 63) - 1
 _FIRST, _LAST = -(1 << 63), (1 << 63) - 1

@@ -6,7 +6,7 @@ WITH parts AS (
     SELECT * FROM trace_index
     WHERE tenant = $tenant AND last_ns >= $before_ns AND first_ns < $reach_ns
 ),
-split AS (
+split AS MATERIALIZED (
     SELECT trace_hi, trace_lo FROM parts GROUP BY trace_hi, trace_lo HAVING count(*) > 1
 ),
 merged AS (
@@ -18,16 +18,14 @@ merged AS (
             start_ns := root_start_ns, duration_ns := root_duration_ns, service := root_service, name := root_name,
             outcome := root_outcome, method := root_method, status := root_status
         )) FILTER (root_service <> '') AS root
-    FROM parts
-    WHERE (trace_hi, trace_lo) IN (FROM split)
+    FROM parts SEMI JOIN split USING (trace_hi, trace_lo)
     GROUP BY trace_hi, trace_lo
 ),
 whole AS (
     SELECT
         trace_hi, trace_lo, first_ns, last_ns, spans, errors, throttles, faults, services,
         root_service, root_name, root_duration_ns, root_outcome, root_method, root_status
-    FROM parts
-    WHERE (trace_hi, trace_lo) NOT IN (FROM split)
+    FROM parts ANTI JOIN split USING (trace_hi, trace_lo)
     UNION ALL
     SELECT
         trace_hi, trace_lo, first_ns, last_ns, spans, errors, throttles, faults, services,
