@@ -41,3 +41,4 @@ def test_nothing_that_only_developers_need_is_inside(wheel: list[str]) -> None:
     assert not [name for name in wheel if "__pycache__" in name or name.endswith((".duckdb", ".sqlite"))]
     assert [name for name in wheel if name.endswith("dist-info/entry_points.txt")]
     assert [name for name in wheel if name.endswith("LICENSE")]
+    assert {f"{package}/py.typed" for package in PACKAGES} <= set(wheel)
