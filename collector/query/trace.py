@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from collector.attributes import Value, split
+from collector.attributes import Value, decode, split
+from collector.batch import SEPARATOR
 from collector.query.matching import ask
 from collector.query.model_traces import (
     KINDS,
@@ -90,17 +91,35 @@ def _named(timed: Timed, question: str, ids: Sequence[int]) -> list[dict[str, An
 
 def _unpacker(shapes: Sequence[Row]) -> Unpack:
     """Attributes from a shape and a text. What does not fit its shape is shown as it is, under '?'."""
-    known = {row["shape"]: (row["keys"], row["types"]) for row in shapes}
-    known[0] = ([], "")
+    known = {row["shape"]: _shape(row["keys"], row["types"]) for row in shapes}
 
     def unpack(shape: int, attrs: str) -> Attributes:
-        keys, types = known.get(shape, (["?"], "s"))
+        if not shape:
+            return {}
+        keys, types, others = known.get(shape, _UNKNOWN)
+        texts = attrs.split(SEPARATOR)
         try:
-            return split(keys, types, attrs)
+            if "\x1b" in attrs or len(texts) != len(keys):
+                return split(keys, types, attrs)
+            values: dict[str, Value] = dict(zip(keys, texts, strict=True))
+            for at, letter in others:
+                values[keys[at]] = decode(letter, texts[at])
         except ValueError:
             return {"?": attrs}
+        return values
 
     return unpack
+
+
+Shape = tuple[Sequence[str], str, Sequence[tuple[int, str]]]
+
+
+def _shape(keys: Sequence[str], types: str) -> Shape:
+    """Keys, types, and the positions of what is not a string."""
+    return keys, types, [(at, letter) for at, letter in enumerate(types) if letter != "s"]
+
+
+_UNKNOWN: Shape = (["?"], "s", [])
 
 
 def assemble(
