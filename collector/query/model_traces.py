@@ -224,6 +224,15 @@ class Differences:
     sampled: bool
 
 
+@dataclass(frozen=True, slots=True)
+class WithoutPart:
+    """A part of a filter, the filter without it, and how many traces that matches."""
+
+    part: str
+    filter: str
+    traces: int
+
+
 # One trace
 
 

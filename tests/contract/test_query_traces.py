@@ -13,6 +13,7 @@ import pytest
 
 from collector.errors import DeadlineExceeded, QueryError
 from collector.query.model_traces import OUTCOMES, TraceOrder, TraceRow, TraceSelection
+from collector.query.trace_choices import typical_trace, without_parts
 from collector.query.traces import (
     find_traces,
     g_test,
@@ -358,3 +359,21 @@ def test_a_brush_with_a_filter_of_its_own(store: Store) -> None:
 def test_evidence_in_bits(table: tuple[int, int, int, int], bits: float) -> None:
     a, b, c, d = table
     assert g_test(a, b, c, d) == pytest.approx(bits, abs=0.01)
+
+
+# Choices
+
+
+def test_the_typical_trace(store: Store) -> None:
+    put(store, *[Made(n, n, 0, n, duration) for n, duration in enumerate((5, 900, 40, 50, 45), 1)])
+    assert typical_trace(store, ALL) == trace_id(5)
+    assert typical_trace(store, replace(ALL, filter="fault")) == ""
+
+
+def test_what_a_filter_without_matches_could_leave_out(store: Store) -> None:
+    put(store, *[Made(n, n, 0, n, 5, outcome="fault" if n < 4 else "ok") for n in range(1, 10)])
+    found = without_parts(store, replace(ALL, filter='fault AND operation = "x"'))
+    assert [(each.part, each.filter, each.traces) for each in found] == [
+        ('operation = "x"', "fault", 3), ("fault", 'operation = "x"', 0),
+    ]  # fmt: skip
+    assert without_parts(store, ALL) == ()
