@@ -1,4 +1,4 @@
-"""The stores: telemetry in DuckDB period files, control data in SQLite. Only this package knows the engines."""
+"""Telemetry in DuckDB period files, control data in SQLite; only this package knows the engines."""
 
 from collector.storage.store import Capabilities, FileInfo, Health, Retention, Store, StoreOptions, open_store
 

@@ -28,7 +28,8 @@ NO_TIME = (2**63 - 1, -(2**63))
 class PeriodFile:
     """A period file that is attached. Changed only under the store's lock.
 
-    rows_in_log, rows_rolled: those since the last checkpoint, those that the roll-ups cover. least_ns, greatest_ns: of the rows and the roll-ups in it. last_seq: its newest commit. sealed_ns: when it was.
+    rows_in_log, rows_rolled: those since the last checkpoint, those that the roll-ups cover.
+    least_ns, greatest_ns: of the rows and the roll-ups in it. last_seq: its newest commit.
     readers: reads that use it now. known: per name table the ids that stand in it.
     """
 

@@ -150,7 +150,7 @@ class Store(Protocol):
         """Stop, bring roll-ups and checkpoints to the disk, release the files. Safe to call twice."""
 
     def write(self, batch: Batch) -> int:
-        """Commit a batch; its number, once it is durable. Raises Overloaded, and then nothing of it is kept."""
+        """Commit a batch; its number, once it is durable. Raises Overloaded; then nothing of it is kept."""
 
     def read(
         self,

@@ -29,8 +29,16 @@ _MAX_TEXT = 100_000
 _TABLE_FUNCTIONS = frozenset(
     {"range", "generate_series", "unnest", "json_each", "json_tree", "repeat", "generate_subscripts"}
 )
-_REFUSED_FUNCTIONS = frozenset({"write_log", "nextval", "setval", "setseed", "current_setting"})
+_REFUSED_FUNCTIONS = frozenset(
+    {
+        "write_log", "nextval", "setval", "setseed", "current_setting",
+        # These make a value of any size out of a number, past every limit of memory.
+        "repeat", "range", "generate_series", "list_resize", "array_resize", "bitstring", "lpad", "rpad",
+    }
+)  # fmt: skip
 _EXPLAIN = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?", re.IGNORECASE)
+_NEAR = re.compile(r'(?:Candidate bindings: |Did you mean )"([^"]+)"')
+_NAMED = re.compile(r'"([^"]+)" not found|[Nn]ame (\w+) does not exist')
 _CARET = re.compile(r"^LINE (\d+): (.*)\n( *)\^", re.MULTILINE)
 
 UNIQUE: dict[str, Signal] = {
@@ -71,6 +79,7 @@ def _check_names(tree: Mapping[str, Any]) -> None:
     parts = {entry["key"].lower() for node in nodes if "cte_map" in node for entry in node["cte_map"]["map"]}
     if any(not re.fullmatch(r"\w+", name) for name in parts):
         raise QueryError("the name of a WITH part is made of letters, digits and _")
+    sources = {id(node["function"]) for node in nodes if node.get("type") == "TABLE_FUNCTION"}
     for node in nodes:
         kind = node.get("type")
         if kind == "BASE_TABLE":
@@ -79,7 +88,7 @@ def _check_names(tree: Mapping[str, Any]) -> None:
             name = node["function"]["function_name"]
             if name not in _TABLE_FUNCTIONS:
                 raise QueryError(f"the table function {name} is not available here")
-        elif node.get("class") == "FUNCTION" and node.get("function_name") in _REFUSED_FUNCTIONS:
+        elif node.get("function_name") in _REFUSED_FUNCTIONS and id(node) not in sources:
             raise QueryError(f"the function {node['function_name']} is not available here")
 
 
@@ -108,17 +117,30 @@ def _nodes(tree: object) -> Iterator[Mapping[str, Any]]:
 
 
 def located(error: BaseException, sql: str) -> QueryError:
-    """DuckDB's error with the place it names in the statement."""
+    """DuckDB's error, with the place in the statement that it points at or names."""
     text = str(error)
-    message = text.partition("\n")[0]
+    message = text.partition("\n")[0].partition(" Error: ")[2] or text
+    near = _NEAR.search(text)
+    suggestion = near[1] if near else ""
     caret = _CARET.search(text)
-    if not caret or caret[2].startswith("..."):
-        return QueryError(message)
-    line = int(caret[1])
-    column = len(caret[3]) - len(f"LINE {line}: ") + 1
-    lines = sql.splitlines() or [""]
-    word = re.match(r"\w*", lines[min(line, len(lines)) - 1][max(column - 1, 0) :])
-    return QueryError(message, line=line, column=column, end=column + max(1, len(word[0]) if word else 1))
+    if caret and not caret[2].startswith("..."):
+        line = int(caret[1])
+        column = len(caret[3]) - len(f"LINE {line}: ") + 1
+        end = column + max(1, text.count("^", caret.end() - 1))
+        return QueryError(message, line=line, column=column, end=end, suggestion=suggestion)
+    named = _NAMED.search(message)
+    word = re.search(rf"\b{re.escape(named[1] or named[2])}\b", sql, re.IGNORECASE) if named else None
+    if word is None:
+        return QueryError(message, suggestion=suggestion)
+    before = sql[: word.start()]
+    column = len(before) - before.rfind("\n")
+    return QueryError(
+        message,
+        line=before.count("\n") + 1,
+        column=column,
+        end=column + len(word[0]),
+        suggestion=suggestion,
+    )
 
 
 def show(con: Connection, alias: str, choices: Mapping[Signal, Choice]) -> None:
