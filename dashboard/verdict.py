@@ -80,19 +80,19 @@ class Change:
     ratio: float | None
 
 
-def compare(before: float | None, after: float | None, when: str) -> Change:
-    """`14x since 10:12` (with a true multiplication sign), `usual`, `new since 10:12`."""
+def compare(before: float | None, after: float | None, since: str = "") -> Change:
+    """`14x since 10:12` (with a true multiplication sign), `new`, `usual`; without a moment `14x up`."""
     if before is None or after is None:
         return Change("nothing to compare", None)
     if before <= 0 and after <= 0:
         return Change("none", 1.0)
     if before <= 0:
-        return Change(f"new {when}".strip(), float("inf"))
+        return Change(f"new {since}".strip(), float("inf"))
     ratio = after / before
     if ratio >= USUAL:
-        return Change(f"{times(ratio)} {when}".strip(), ratio)
+        return Change(f"{times(ratio)} {since or 'up'}", ratio)
     if ratio <= 1 / USUAL:
-        return Change(f"{units.percent(1 - ratio)} less {when}".strip(), ratio)
+        return Change(f"{units.percent(1 - ratio)} {f'less {since}' if since else 'down'}", ratio)
     return Change("usual", ratio)
 
 

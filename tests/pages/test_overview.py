@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from random import Random
 
 import pytest
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
+from collector.request import Request
+from dashboard import create_app
 from tests.pages.running import Site, serving
-from tests.pages.shop import BROKEN_SINCE, EVIL, NOW, Shop
+from tests.pages.shop import BROKEN_SINCE, EVIL, NOW, SERVER, Shop, _Minute
 
 MakePage = Callable[..., Page]
 
@@ -176,3 +179,24 @@ def test_an_empty_installation_says_how_to_send_and_turns_live(waiting: Site, pa
     waiting.web.store.settle()
     expect(page.get_by_label("Verdict")).to_be_visible()
     expect(page.locator("[data-rows] table")).to_contain_text("storefront")
+
+
+def own_pages() -> Iterator[Request]:
+    """What Raywatch reports of itself."""
+    minute = _Minute(Random(1), broken=False)
+    minute.span("raywatch", b"r" * 16, b"", NOW - 60 * 10**9, 20, "GET /traces", SERVER, 200, {})
+    return (Request(signal, payload) for signal, payload in minute.payloads(NOW))
+
+
+def test_raywatch_itself_is_shown_when_asked_for(waiting: Site) -> None:
+    for request in own_pages():
+        waiting.send(request)
+    waiting.web.store.settle()
+    client = create_app(waiting.web).test_client()
+    assert "No data yet" in client.get("/").text, "its own pages are no data"
+    for request in Shop(minutes=3).requests(evil=False):
+        waiting.send(request)
+    waiting.web.store.settle()
+    rows = r'<tr data-href="[^"]*svc=(\w+)"'
+    assert "raywatch" not in re.findall(rows, client.get("/").text)
+    assert "raywatch" in re.findall(rows, client.get("/?self=1").text)

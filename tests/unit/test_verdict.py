@@ -58,6 +58,15 @@ def test_comparisons_are_words(before: float | None, after: float | None, words:
     assert compare(before, after, "since 10:12").words == words
 
 
+def test_comparisons_with_the_range_before_need_no_moment() -> None:
+    assert [compare(1, v).words for v in (3, 0.25, 1.1)] == [
+        "3\N{MULTIPLICATION SIGN} up",
+        "75% down",
+        "usual",
+    ]
+    assert compare(0, 1).words == "new"
+
+
 def test_lists_are_read_aloud() -> None:
     assert [listed("abcde"[:n]) for n in range(1, 6)] == [
         "a",
