@@ -85,7 +85,7 @@ def resource_of(span: Made) -> tuple[dict[str, Any], AttributeSet]:
 
 def traces_batch(spans: Iterable[Made]) -> Batch:
     """The spans with everything they name, as one batch."""
-    tables: dict[str, list[dict[str, Any]]] = {"spans": [], "span_events": [], "span_links": []}
+    tables: dict[str, Any] = {"spans": [], "span_events": [], "span_links": []}
     sets: dict[int, AttributeSet] = {}
     resources: dict[int, dict[str, Any]] = {}
     for span in spans:
