@@ -45,7 +45,7 @@ class Tree:
 
 
 def build_tree(spans: SpanColumns) -> Tree:
-    """Parents and children by id. A ring is cut at its earliest span; other rows of an id have no children."""
+    """Parents and children by id. A ring is cut at its earliest span; other rows of an id have no child."""
     count = len(spans.ids)
     by_start = sorted(range(count), key=lambda at: (spans.starts[at], -spans.ends[at], spans.ids[at]))
     first: dict[int, int] = {}
