@@ -6,7 +6,7 @@ JOBS ?= 2
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 CODE = agents alarms benchmarks collector dashboard examples raywatch tests
-FIND = for p in "$(PYTHON)" python3.13 python3.12 python3.11 python3 python; do \
+FIND = for p in $(or $(PYTHON),python3.13 python3.12 python3.11 python3 python); do \
 	"$$p" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& { echo "$$p"; break; }; done
 
@@ -52,7 +52,7 @@ clean: ## remove the environment and what tools left behind
 $(READY): requirements.lock pyproject.toml
 	@python=$$($(FIND)); \
 	if [ -z "$$python" ]; then \
-		echo "Raywatch needs Python 3.11 or newer with the venv module, and none was found." >&2; \
+		echo "Raywatch needs Python 3.11 or newer with the venv module; $(if $(PYTHON),$(PYTHON) is not,none was found)." >&2; \
 		echo "Install it (Debian, Ubuntu: apt install python3 python3-venv), or name one: make PYTHON=/path/to/python3" >&2; \
 		exit 1; \
 	fi; \

@@ -308,7 +308,9 @@ def query(ctx: click.Context, /, sql: str, form: str | None, limit: int, **optio
         else:
             terminal = show.console()
             terminal.print(show.arrow_table(rows))
-            terminal.print(f"{rows.num_rows:,} {'row' if rows.num_rows == 1 else 'rows'}", style="dim")
+            count = f"{rows.num_rows:,} {'row' if rows.num_rows == 1 else 'rows'}"
+            more = "; there may be more, see --limit" if rows.num_rows == limit else ""
+            terminal.print(f"{count}{more}", style="dim")
 
 
 def _rows(config: Config, sql: str, limit: int) -> pa.Table:

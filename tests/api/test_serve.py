@@ -75,7 +75,8 @@ def test_a_question_in_all_three_forms(server: Server) -> None:
     )
     table = raywatch("query", sql, *where).stdout
     assert "a,b" in table
-    assert "1 row" in table
+    assert "1 row\n" in table
+    assert "2 rows; there may be more" in raywatch("query", "FROM range(9)", "--limit", "2", *where).stdout
 
 
 @pytest.mark.parametrize(
