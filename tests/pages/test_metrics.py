@@ -360,7 +360,7 @@ def test_ticking_in_the_tree_draws_and_the_url_tells(lab: Site, page: Page) -> N
     page.get_by_role("checkbox", name=re.compile("^level")).click()
     page.wait_for_url(re.compile("m="))
     expect(lines_drawn(page)).to_have_count(2)
-    page.get_by_text("room", exact=True).click()
+    page.locator(".mdim summary", has_text="room").click()
     page.get_by_role("checkbox", name="b", exact=True).click()
     page.wait_for_url(re.compile("room"))
     assert urls_m(page) == ["lab/heart level{room=b}"]
@@ -470,7 +470,7 @@ def test_without_a_script_it_is_links_forms_and_tables(lab: Site, open_page: Mak
     page.goto(f"{lab.url}/metrics")
     page.get_by_role("row", name=re.compile("level")).get_by_role("link").click()
     expect(page.locator(".mlines tbody tr")).to_have_count(2)
-    expect(page.locator(".mvals tbody tr").nth(45)).to_contain_text("4 MB")
+    expect(page.locator(".mvals tbody")).to_contain_text("4 MB")
     page.locator("summary", has_text="Statistic").click()
     page.get_by_role("link", name="Sum").click()
     assert "stat=Sum" in page.url
