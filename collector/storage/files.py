@@ -78,6 +78,12 @@ class PeriodFile:
         self.least_ns = min(self.least_ns, least_ns)
         self.greatest_ns = max(self.greatest_ns, greatest_ns)
 
+    def take_in_minutes(self, least_ns: int, greatest_ns: int) -> None:
+        """Take in roll-ups that stand at the start of their minute."""
+        if least_ns < self.least_ns // MINUTE_NS * MINUTE_NS:
+            self.least_ns = least_ns
+        self.greatest_ns = max(self.greatest_ns, greatest_ns)
+
     def info(self) -> FileInfo:
         """What others may know of it."""
         empty = self.least_ns > self.greatest_ns

@@ -42,4 +42,4 @@ def seal_bytes(options: StoreOptions, keep: Retention) -> int:
     """How big a file grows."""
     if keep.size is None:
         return options.seal_bytes
-    return min(options.seal_bytes, max(keep.size // _PARTS, 4 * MIB))
+    return min(options.seal_bytes, max(keep.size // _PARTS, MIB))

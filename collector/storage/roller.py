@@ -22,15 +22,6 @@ from collector.storage.reads import ROLLUPS
 
 _PASS_ROWS = 200_000
 _PARAMETER = re.compile(r"\$([a-z_]+)")
-_RANGES: dict[str, tuple[str, str]] = {
-    "trace_index": ("first_ns", "last_ns"),
-    "red": ("minute_ns", "minute_ns"),
-    "edges": ("minute_ns", "minute_ns"),
-    "log_streams": ("first_ns", "last_ns"),
-    "log_counts": ("minute_ns", "minute_ns"),
-    "series_seen": ("first_ns", "last_ns"),
-}
-
 # In this order: the later ones of metrics read the first.
 _ORDER: dict[Signal, tuple[str, ...]] = {
     signal: tuple(sorted(tables, key=lambda table: table in ("attribute_keys", "resources_seen")))
@@ -196,7 +187,7 @@ class Roller:
             return
         values = {"after": lane.flushed, "until": lane.rolled}
         self._use(file)
-        least, greatest = self._range(values)
+        self._widen(file)
         with transaction(self._con):
             for table in ROLLUPS[lane.signal]:
                 self._run(table, "flush", values)
@@ -208,29 +199,26 @@ class Roller:
                     "rows": file.rows_rolled,
                     "judged": lane.judged,
                     "given_up": lane.given_up,
-                    "least_ns": min(file.least_ns, least),
-                    "greatest_ns": max(file.greatest_ns, greatest),
+                    "least_ns": file.least_ns,
+                    "greatest_ns": file.greatest_ns,
                 },
             )
         with lane.lock:
             lane.flushed = lane.rolled
-            file.widen(least, greatest)
         self._rows = 0
         self._flushed_at = lane.options.monotonic()
 
-    def _range(self, values: dict[str, int]) -> tuple[int, int]:
-        least, greatest = files.NO_TIME
-        for table in ROLLUPS[self.lane.signal]:
-            if table not in _RANGES:
-                continue
-            first, last = _RANGES[table]
-            found = self._con.execute(
-                f"SELECT min({first}), max({last}) FROM {self._live}.{table} WHERE seq > $after",
-                {"after": values["after"]},
-            ).fetchall()[0]
-            if found[0] is not None:
-                least, greatest = min(least, found[0]), max(greatest, found[1])
-        return least, greatest
+    def _widen(self, file: PeriodFile) -> None:
+        """An edge stands at its caller's minute, which may be before all rows of the file it is written to."""
+        if self.lane.signal != "traces":
+            return
+        least, greatest = self._con.execute(
+            f"SELECT min(minute_ns), max(minute_ns) FROM {self._live}.edges WHERE seq > $after",
+            {"after": self.lane.flushed},
+        ).fetchall()[0]
+        if least is not None:
+            with self.lane.lock:
+                file.take_in_minutes(least, greatest)
 
     def _clean(self) -> None:
         """Drop the live rows that have reached the disk and that no read needs."""
