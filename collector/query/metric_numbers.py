@@ -30,7 +30,12 @@ def gauges(question: Question, lines: Sequence[Line]) -> Answer:
     values = rows.column(_COLUMNS[kind])
     if kind == "Average":
         values = values / rows.column("samples")
-    return Answer(rows.grid(values))
+    answer = Answer(rows.grid(values))
+    if kind == "Percentile":
+        answer.say(
+            len(lines), f"{question.statistic.name} is that of the samples: a level holds nothing finer."
+        )
+    return answer
 
 
 def levels(question: Question, lines: Sequence[Line]) -> Answer:
@@ -69,6 +74,10 @@ def sums(question: Question, lines: Sequence[Line]) -> Answer:
         if kind == "Average":
             values = values / rows.column("samples")
     answer = Answer(rows.grid(values))
+    if kind == "Percentile":
+        answer.say(
+            len(lines), f"{question.statistic.name} is that of what the sum grew by from point to point."
+        )
     note_differences(answer, rows, lines, origins)
     return answer
 

@@ -83,6 +83,11 @@ class Answer:
         if count:
             self.notes.setdefault(line, []).append((one if count == 1 else many).format(f"{count:,}"))
 
+    def say(self, lines: int, sentence: str) -> None:
+        """The same sentence for every line."""
+        for line in range(lines):
+            self.notes.setdefault(line, []).append(sentence)
+
 
 @dataclass(frozen=True, slots=True)
 class Cells:

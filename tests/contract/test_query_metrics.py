@@ -94,6 +94,14 @@ def test_a_gauge_is_its_samples(store: Store, statistic: str, expected: list[flo
     assert values(store, f"gauge {statistic}", statistic) == expected
 
 
+def test_percentiles_of_numbers_say_what_they_are_of(store: Store) -> None:
+    gauge, counter = stream(next(NAMES)), stream(next(NAMES), "sum", temporality=DELTA, monotonic=True)
+    write(store, number(gauge, T, 5.0), number(counter, T, 5, start=T - 1))
+    assert "samples" in only(ask(store, gauge["name"], "p99")).notes[0]
+    assert "grew by" in only(ask(store, counter["name"], "p99")).notes[0]
+    assert not only(ask(store, gauge["name"], "Average")).notes
+
+
 def test_the_last_one_of_samples_with_one_time_counts(store: Store) -> None:
     gauge = stream(name := next(NAMES))
     write(store, number(gauge, T, 5.0))
