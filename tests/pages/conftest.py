@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from dashboard import create_app
 from tests.pages.running import Site, find_chromium, serving
@@ -19,6 +19,8 @@ CHROMIUM_FLAGS = (
 )  # fmt: skip
 WATCH_POLICY = """document.addEventListener('securitypolicyviolation', e =>
     console.error(`policy: ${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}:${e.lineNumber}`));"""
+
+expect.set_options(timeout=20_000)  # a bound for a busy machine, not a measurement
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +78,7 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         if options.get("java_script_enabled", True):
             context.add_init_script(WATCH_POLICY)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)
         page.on("console", lambda m: heard(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: heard(str(error)))
         page.on("dialog", lambda dialog: (heard(f"dialog: {dialog.message}"), dialog.dismiss()))
