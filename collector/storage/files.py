@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import duckdb
 
 from collector.batch import ITEM_TABLES, NAME_KEYS, SCHEMAS, Signal
 from collector.storage.engine import SCHEMA_VERSION, Connection, ddl, quote
@@ -121,12 +124,14 @@ def create(con: Connection, signal: Signal, created_ns: int, seq: int, directory
     file = PeriodFile(signal, created_ns, None, last_seq=seq)
     if directory is not None:
         file.path = directory / file.name
-    attach(con, file)
+    # On a cursor of its own: one that has turned to a file cannot turn away when the file becomes unusable.
+    maker = con.cursor()
     try:
-        con.execute(f"USE {file.alias}")
-        con.execute("BEGIN")
-        con.execute(ddl(signal))
-        con.execute(
+        attach(maker, file)
+        maker.execute(f"USE {file.alias}")
+        maker.execute("BEGIN")
+        maker.execute(ddl(signal))
+        maker.execute(
             "INSERT INTO meta VALUES ('schema_version', $version), ('signal', $signal), "
             "('created_ns', $created), ('first_seq', $seq)",
             {
@@ -134,14 +139,15 @@ def create(con: Connection, signal: Signal, created_ns: int, seq: int, directory
                 "created": str(created_ns), "seq": str(seq),
             },
         )  # fmt: skip
-        con.execute("COMMIT")
+        maker.execute("COMMIT")
         # Without this a crash would leave a file whose tables are only in the log.
-        con.execute(f"CHECKPOINT {file.alias}")
+        maker.execute(f"CHECKPOINT {file.alias}")
     except BaseException:
-        con.execute("USE memory")
-        delete(con, file)
+        maker.close()
+        with suppress(duckdb.Error, FileNotFoundError):
+            delete(con, file)
         raise
-    con.execute("USE memory")
+    maker.close()
     file.known = {name: set() for name in NAME_KEYS if name in SCHEMAS[signal]}
     return file
 

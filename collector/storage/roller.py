@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import duckdb
+
 from collector.batch import Signal
 from collector.storage import files
 from collector.storage.engine import Connection, live, sections, transaction
@@ -264,14 +266,23 @@ class Roller:
     def release(self) -> None:
         """Let go of the file that was used last, so that it can be detached."""
         with self._turn:
-            self._con.execute("USE memory")
+            self._leave()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """No step is made, no file is held."""
         with self._turn:
-            self._con.execute("USE memory")
+            self._leave()
             yield
+
+    def _leave(self) -> None:
+        try:
+            self._con.execute("USE memory")
+        except duckdb.Error:
+            # A cursor cannot turn away from a file that has become unusable; a new one never did.
+            old, self._con = self._con, self._con.cursor()
+            old.close()
+            self._recent = ()
 
     def close(self) -> None:
         """Let the cursor go."""
