@@ -211,7 +211,7 @@ class Roller:
         self._flushed_at = lane.options.monotonic()
 
     def _widen(self, file: PeriodFile) -> None:
-        """An edge stands at its caller's minute, which may be before all rows of the file it is written to."""
+        """An edge stands at its caller's minute, perhaps before all rows of the file it is written to."""
         if self.lane.signal != "traces":
             return
         least, greatest = self._con.execute(
