@@ -79,7 +79,7 @@ class Context:
             return None
         return value if abs(value) < float("inf") else None
 
-    def url(self, path: str | None = None, **changes: Value) -> str:
+    def url(self, path: str | None = None, /, **changes: Value) -> str:
         """A link: without `path` to this page with changes, with it to another page in the same range.
 
         None removes a parameter, a list repeats it; write `from_` for `from`.
@@ -94,10 +94,10 @@ class Context:
         query = f"?{urlencode(pairs, quote_via=quote, safe='/:,')}" if pairs else ""
         return quote(target, safe="/:@+~") + query
 
-    def range_url(self, range_: Range, path: str | None = None, **changes: Value) -> str:
+    def range_url(self, range_: Range, path: str | None = None, /, **changes: Value) -> str:
         return self.url(path, from_=range_.start.text, to=range_.end.text, **changes)
 
-    def between(self, start_ns: int, end_ns: int, path: str | None = None, **changes: Value) -> str:
+    def between(self, start_ns: int, end_ns: int, path: str | None = None, /, **changes: Value) -> str:
         """A link to an absolute range, as a click on a bar makes it."""
         return self.range_url(absolute(start_ns, end_ns), path, **changes)
 

@@ -47,6 +47,8 @@ class WebSettings:
     """Directory of the data, '' when there is none."""
     deadline: float = 10.0
     """Seconds that one question of a page may take."""
+    glance: float = 0.5
+    """Seconds for what a page can do without and says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,6 @@ from dashboard.web import Web
 
 OWN = "raywatch"
 SILENT_NS = 5 * 60 * SECOND
-PATTERN_SECONDS = 0.5
-"""New patterns are worth this much waiting; a busy installation has a page of its own for them."""
 ARROW = "\N{RIGHTWARDS ARROW}"
 
 
@@ -57,7 +55,7 @@ def show(web: Web, ctx: Context) -> Answer:
         )
     with step("patterns"):
         patterns = _new_patterns(web, ctx)
-    own = bool(ctx.get("self"))
+    own = bool(ctx.get("own"))
     services = sort_rows((s for s in found.services if own or s.service != OWN), ctx.sort)
     panel = find_panel(web, ctx, ctx.get("svc")) if ctx.get("svc") else None
     return Answer(
@@ -75,6 +73,7 @@ def show(web: Web, ctx: Context) -> Answer:
             "happened": happened(ctx, found),
             "patterns": patterns,
             "own": own,
+            "own_there": any(s.service == OWN for s in found.services),
             "worst": next((s for s in found.services if s.service == found.verdict.service), None),
             "panel": panel,
             "quoted": quoted,
@@ -100,7 +99,7 @@ def _new_patterns(web: Web, ctx: Context) -> LogPatterns | None:
             before_ns=ctx.range.length_ns,
             limit=8,
             scan=20_000,
-            deadline=PATTERN_SECONDS,
+            deadline=web.settings.glance,
         )
     except DeadlineExceeded:
         return None

@@ -41,7 +41,7 @@ function every(seconds) {
   sessionStorage.setItem('refresh', seconds);
   picker()?.classList.toggle('live', seconds > 0);
   for (const button of $$('[data-refresh]')) button.setAttribute('aria-pressed', +button.dataset.refresh === seconds);
-  if (seconds) timer = setInterval(() => { if (!document.hidden && !isBusy() && !$('details:is(.tp, .drop)[open], dialog[open], .bar .pop')) refresh(); }, seconds * 1000);
+  if (seconds) timer = setInterval(() => { if (!document.hidden && !isBusy() && !$('details:is(.tp, .drop)[open], dialog[open], [data-expr] .pop')) refresh(); }, seconds * 1000);
 }
 
 /** A page that waits for its first data ([data-every] seconds) looks by itself until there is some. */

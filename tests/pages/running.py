@@ -48,7 +48,13 @@ def serving(requests: Iterable[Request] = (), *, required: bool | None = None) -
             for request in requests:
                 pipeline.accept(request)
             store.settle(remote=True)
-            web = Web(store, control, accounting, WebSettings(name="shop-test"), clock=lambda: NOW)
+            web = Web(
+                store,
+                control,
+                accounting,
+                WebSettings(name="shop-test", deadline=60, glance=60),
+                clock=lambda: NOW,
+            )
             app = create_app(web)
             with closing(HttpServer(app, [("127.0.0.1", 0)])) as server:
                 server.start()

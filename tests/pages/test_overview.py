@@ -199,4 +199,4 @@ def test_raywatch_itself_is_shown_when_asked_for(waiting: Site) -> None:
     waiting.web.store.settle()
     rows = r'<tr data-href="[^"]*svc=(\w+)"'
     assert "raywatch" not in re.findall(rows, client.get("/").text)
-    assert "raywatch" in re.findall(rows, client.get("/?self=1").text)
+    assert "raywatch" in re.findall(rows, client.get("/?own=1").text)
