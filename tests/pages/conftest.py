@@ -17,6 +17,8 @@ CHROMIUM_FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
+PATIENCE_MS = 30_000
+"""How long a page may take on a busy machine before a test gives up; a quick one waits for nothing."""
 WATCH_POLICY = """document.addEventListener('securitypolicyviolation', e =>
     console.error(`policy: ${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}:${e.lineNumber}`));"""
 

@@ -342,7 +342,7 @@ def test_auto_refresh_asks_again(site: Site, page: Page) -> None:
     page.locator(".tp > summary").click()
     page.get_by_role("button", name="5 s", exact=True).click()
     expect(page.get_by_role("button", name="5 s", exact=True)).to_have_attribute("aria-pressed", "true")
-    with page.expect_response(re.compile("/components"), timeout=9000):
+    with page.expect_response(re.compile("/components")):
         page.keyboard.press("Escape")
 
 
