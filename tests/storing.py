@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from collector.batch import NAME_KEYS, SCHEMAS, Batch, Signal
-from collector.storage import Store
+from collector.storage import Store, StoreOptions, open_store
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
@@ -91,3 +91,77 @@ def one(store: Store, signal: Signal, sql: str, **params: object) -> Any:
 def stored(store: Store) -> set[int]:
     """The numbers of the spans in the store."""
     return {row["span_id"] for row in rows(store, "traces", "SELECT span_id FROM spans")}
+
+
+MERGED: dict[Signal, dict[str, str]] = {
+    "traces": {
+        "trace_index": """
+            SELECT
+                tenant, trace_hi, trace_lo, min(first_ns), max(last_ns),
+                sum(spans), sum(errors), sum(throttles), sum(faults),
+                list_sort(list_distinct(flatten(list(services)))),
+                min(struct_pack(
+                    start_ns := root_start_ns, duration_ns := root_duration_ns, service := root_service,
+                    name := root_name, outcome := root_outcome, method := root_method, status := root_status
+                )) FILTER (root_service <> '')
+            FROM trace_index GROUP BY tenant, trace_hi, trace_lo
+        """,
+        "red": """
+            SELECT
+                tenant, minute_ns, service, kind, bucket,
+                sum(requests), sum(errors), sum(throttles), sum(faults), sum(duration_ns)
+            FROM red GROUP BY ALL
+        """,
+        "edges": """
+            SELECT
+                tenant, minute_ns, caller, caller_type, callee, callee_type, link, bucket, sum(requests),
+                sum(errors), sum(throttles), sum(faults), sum(duration_ns)
+            FROM edges GROUP BY ALL HAVING sum(requests) <> 0 OR sum(duration_ns) <> 0
+        """,
+    },
+    "logs": {
+        "log_streams": """
+            SELECT
+                tenant, log_group, log_stream, min(first_ns), max(last_ns), max(ingested_ns), sum(records),
+                sum(bytes)
+            FROM log_streams GROUP BY ALL
+        """,
+        "log_counts": "SELECT * EXCLUDE (seq, records), sum(records) FROM log_counts GROUP BY ALL",
+    },
+    "metrics": {
+        "series_seen": """
+            SELECT series_id, min(first_ns), max(last_ns), sum(points) FROM series_seen GROUP BY ALL
+        """,
+    },
+}
+for _tables in MERGED.values():
+    _tables["attribute_keys"] = """
+        SELECT tenant, key, type, place, min(first_ns), max(last_ns), sum(items)
+        FROM attribute_keys GROUP BY ALL
+    """
+    _tables["resources_seen"] = """
+        SELECT tenant, resource_id, min(first_ns), max(last_ns), sum(items) FROM resources_seen GROUP BY ALL
+    """
+
+
+def merged(store: Store, signal: Signal) -> dict[str, list[str]]:
+    """Every roll-up of a signal, merged, as sorted text."""
+    store.settle(remote=True)
+    return {
+        name: sorted(map(repr, store.read(signal, sql, deadline=60).to_pylist()))
+        for name, sql in MERGED[signal].items()
+    }
+
+
+def recomputed(store: Store, signal: Signal) -> dict[str, list[str]]:
+    """The same, computed at once from all rows of the store."""
+    tables = {
+        name: store.read(signal, f"SELECT * EXCLUDE seq FROM {name}", deadline=60) for name in SCHEMAS[signal]
+    }
+    again = open_store(":memory:", StoreOptions(background=False))
+    again.start()
+    try:
+        again.write(Batch(signal, tables))
+        return merged(again, signal)
+    finally:
+        again.close()

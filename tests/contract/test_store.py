@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from storing import MINUTE, NOON, batch, log, one, rows, span, spans, stored, table, zero
 
 from collector.batch import SCHEMAS, SIGNALS
 from collector.errors import DeadlineExceeded, Overloaded, QueryError
 from collector.storage import Store, StoreOptions, open_store
-from tests.storing import MINUTE, NOON, batch, log, one, rows, span, spans, stored, table, zero
 
 Opening = Callable[[Path], Store]
 

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from storing import one, spans, stored
 
 from collector.errors import Overloaded
 from collector.storage import StoreOptions
 from collector.storage.duck import DuckStore
-from tests.storing import one, spans, stored
 
 OPTIONS = StoreOptions(background=False, reserve=0)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from storing import MINUTE, NOON, batch, one, rows, span, spans, stored
 
 from collector.batch import Signal
 from collector.errors import RaywatchError
@@ -20,7 +21,6 @@ from collector.storage.duck import DuckStore
 from collector.storage.files import PeriodFile
 from collector.storage.retention import period_ns, seal_bytes, too_much, too_old
 from collector.storage.store import DAY_NS, GIB, HOUR_NS, MIB
-from tests.storing import MINUTE, NOON, batch, one, rows, span, spans, stored
 
 KEEP: dict[Signal, Retention] = {"traces": Retention(age_ns=2 * DAY_NS, size=None)}
 

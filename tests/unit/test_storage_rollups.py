@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from storing import MINUTE, NOON, SECOND, batch, one, rows
 
 from collector.storage import StoreOptions
 from collector.storage.duck import DuckStore
-from tests.storing import MINUTE, NOON, SECOND, batch, one, rows
 
 AT_ONCE = ("database", "cache", "aws")
 SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5
