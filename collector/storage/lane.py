@@ -22,7 +22,7 @@ from collector.errors import Overloaded, RaywatchError
 from collector.storage import files, migrate, writer
 from collector.storage.engine import Connection
 from collector.storage.files import PeriodFile
-from collector.storage.reads import Choice
+from collector.storage.reads import Choice, Source
 from collector.storage.store import StoreOptions
 
 _log = logging.getLogger(__name__)
@@ -300,12 +300,13 @@ class Lane:
         with self.lock:
             self.lock.wait_for(lambda: not self.mending, timeout=_PATIENCE)
             chosen = tuple(file for file in self.files if file.meets(start_ns, end_ns))
+            sources = tuple(Source(file.alias, file.state == "sealed") for file in chosen)
             flushed = self.flushed
             self._reading[flushed] += 1
             for file in chosen:
                 file.readers += 1
         try:
-            yield Choice(self.signal, chosen, flushed)
+            yield Choice(self.signal, sources, flushed)
         finally:
             with self.lock:
                 self._reading[flushed] -= 1

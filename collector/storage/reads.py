@@ -22,7 +22,6 @@ import pyarrow as pa
 from collector.batch import NAME_KEYS, SCHEMAS, Signal
 from collector.errors import DeadlineExceeded
 from collector.storage.engine import Connection, live
-from collector.storage.files import PeriodFile
 
 ROLLUPS: dict[Signal, tuple[str, ...]] = {
     "traces": ("trace_index", "red", "edges", "attribute_keys", "resources_seen"),
@@ -38,9 +37,26 @@ def tables_of(signal: Signal) -> tuple[str, ...]:
     return (*SCHEMAS[signal], *ROLLUPS[signal])
 
 
-def view_sql(signal: Signal, table: str, files: Sequence[PeriodFile]) -> str:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file as a read sees it. complete: everything in it is flushed, and nothing will be added."""
+
+    alias: str
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a read looks at: the files of a signal and the last commit whose roll-ups they hold."""
+
+    signal: Signal
+    sources: tuple[Source, ...]
+    flushed: int
+
+
+def view_sql(signal: Signal, table: str, sources: Sequence[Source]) -> str:
     """The SELECT behind a view: one table over several files, and over the live database for a roll-up."""
-    aliases = [file.alias for file in files]
+    aliases = [source.alias for source in sources]
     if table in NAME_KEYS:
         union = _union([f"SELECT * FROM {alias}.{table}" for alias in aliases or [live(signal)]])
         return union if len(aliases) < 2 else f"SELECT DISTINCT ON ({NAME_KEYS[table]}) * FROM ({union})"
@@ -48,8 +64,8 @@ def view_sql(signal: Signal, table: str, files: Sequence[PeriodFile]) -> str:
         return _union([f"SELECT * FROM {alias}.{table}" for alias in aliases or [live(signal)]])
     flushed = f"getvariable('{signal}_flushed')"
     parts = [
-        f"SELECT * FROM {file.alias}.{table}" + ("" if file.state == "sealed" else f" WHERE seq <= {flushed}")
-        for file in files
+        f"SELECT * FROM {source.alias}.{table}" + ("" if source.complete else f" WHERE seq <= {flushed}")
+        for source in sources
     ]
     return _union([*parts, f"SELECT * FROM {live(signal)}.{table} WHERE seq > {flushed}"])
 
@@ -63,11 +79,11 @@ class Reader:
     """A cursor and the views it has: signal -> (files, tables that have a view)."""
 
     con: Connection
-    views: dict[Signal, tuple[tuple[str, ...], set[str]]] = field(default_factory=dict)
+    views: dict[Signal, tuple[tuple[Source, ...], set[str]]] = field(default_factory=dict)
 
-    def show(self, signal: Signal, files: Sequence[PeriodFile], tables: Sequence[str]) -> None:
+    def show(self, choice: Choice, tables: Sequence[str]) -> None:
         """Make the views of the tables over the files, those that are not there already."""
-        key = tuple(f"{file.alias}{file.state == 'sealed'}" for file in files)
+        signal, key = choice.signal, choice.sources
         if next(iter(self.views), signal) != signal:
             self.views.clear()
         made = self.views.setdefault(signal, (key, set()))
@@ -75,7 +91,7 @@ class Reader:
             made = self.views[signal] = (key, set())
         for table in tables:
             if table not in made[1]:
-                self.con.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS {view_sql(signal, table, files)}")
+                self.con.execute(f"CREATE OR REPLACE TEMP VIEW {table} AS {view_sql(signal, table, key)}")
                 made[1].add(table)
 
 
@@ -135,15 +151,6 @@ class Deadlines:
                     con.interrupt()
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What a read looks at: the files of a signal and the last commit whose roll-ups they hold."""
-
-    signal: Signal
-    files: tuple[PeriodFile, ...]
-    flushed: int
-
-
 @contextlib.contextmanager
 def limited(deadlines: Deadlines, con: Connection, until: float, seconds: float) -> Iterator[None]:
     """Interrupt what the cursor does inside when its time is up."""
@@ -180,7 +187,7 @@ class Readers:
             limited(self._deadlines, reader.con, until, deadline),
         ):
             reader.con.execute(f"SET VARIABLE {choice.signal}_flushed = {choice.flushed}::UBIGINT")
-            reader.show(choice.signal, choice.files, tables)
+            reader.show(choice, tables)
             return reader.con.sql(sql, params=dict(params) if params else None).to_arrow_table()
 
     @contextlib.contextmanager

@@ -150,7 +150,9 @@ def show(con: Connection, alias: str, choices: Mapping[Signal, Choice]) -> None:
         con.execute(f"SET VARIABLE {signal}_flushed = {choice.flushed}::UBIGINT")
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {signal}")
         for table in tables_of(signal):
-            con.execute(f"CREATE OR REPLACE VIEW {signal}.{table} AS {view_sql(signal, table, choice.files)}")
+            con.execute(
+                f"CREATE OR REPLACE VIEW {signal}.{table} AS {view_sql(signal, table, choice.sources)}"
+            )
             if table in UNIQUE:
                 con.execute(f"CREATE OR REPLACE VIEW main.{table} AS FROM {signal}.{table}")
 

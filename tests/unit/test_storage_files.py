@@ -268,6 +268,19 @@ def test_reads_between_a_flush_and_the_next_pass_see_every_rollup_once(store: Du
         assert one(store, "traces", total) == number
 
 
+def test_a_file_sealed_during_a_read_is_counted_once(tmp_path: Path, options: StoreOptions) -> None:
+    store = open_at(tmp_path, replace(options, seal_bytes=1))
+    store.write(spans([1, 2, 3]))
+    store._rollers["traces"].step()
+    with store._lanes["traces"].choose(None, None) as choice:
+        turn(store)
+        assert states(store) == ["sealed", "hot"]
+        assert store._readers is not None
+        seen = store._readers.read(choice, "SELECT sum(spans)::INT FROM trace_index", None, 5.0)
+        assert seen.column(0).to_pylist() == [3]
+    store.close()
+
+
 # Retention as a function
 
 
