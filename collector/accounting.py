@@ -74,6 +74,8 @@ class Flow:
     refused: Mapping[str, int] = field(default_factory=dict)
     sampled_out: int = 0
     last_ns: int = 0
+    repaired: Mapping[str, int] = field(default_factory=dict)
+    """Reason -> what was put right in items that were stored all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class _Book:
 
     __slots__ = (
         "accepted_requests", "arrived_bytes", "in_flight", "last_ns", "received", "refused",
-        "refused_requests", "requests", "sampled_out", "stored",
+        "refused_requests", "repaired", "requests", "sampled_out", "stored",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -135,6 +137,7 @@ class _Book:
         self.received = self.stored = self.sampled_out = self.last_ns = 0
         self.refused: dict[str, int] = {}
         self.refused_requests: dict[str, int] = {}
+        self.repaired: dict[str, int] = {}
 
     def add(self, other: _Book) -> None:
         self.requests += other.requests
@@ -147,12 +150,13 @@ class _Book:
         self.last_ns = max(self.last_ns, other.last_ns)
         _add(self.refused, other.refused)
         _add(self.refused_requests, other.refused_requests)
+        _add(self.repaired, other.repaired)
 
     def freeze(self, source: Source) -> Flow:
         return Flow(
             source, self.requests, self.accepted_requests, dict(self.refused_requests), self.in_flight,
             self.arrived_bytes, self.received, self.stored, dict(self.refused), self.sampled_out,
-            self.last_ns,
+            self.last_ns, dict(self.repaired),
         )  # fmt: skip
 
 
@@ -199,6 +203,7 @@ class Accounting:
         stored: int = 0,
         refused: Mapping[str, int] | None = None,
         sampled_out: int = 0,
+        repaired: Mapping[str, int] | None = None,
         error: str = "",
     ) -> None:
         """What became of it. error: the reason for which the whole request was refused, '' when it was not.
@@ -221,6 +226,7 @@ class Accounting:
             book.sampled_out += sampled_out
             book.last_ns = now_ns
             _add(book.refused, refused)
+            _add(book.repaired, repaired or {})
             if error:
                 _add(book.refused_requests, {error: 1})
             else:

@@ -301,6 +301,7 @@ class _Lane:
             stored=outcome.accepted,
             refused=outcome.refused,
             sampled_out=outcome.sampled_out,
+            repaired=outcome.warnings,
         )
         pending.outcome = outcome
         pending.gate.release()

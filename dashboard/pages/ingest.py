@@ -18,6 +18,7 @@ from collector.errors import QueryError
 from collector.query.metrics import metric_statistics
 from collector.query.model_metrics import MetricStatistics, SeriesSelector
 from collector.receivers.reasons import REASONS as ITEM_REASONS
+from collector.receivers.reasons import WARNINGS
 from collector.storage.store import FileInfo, StoreStats
 from dashboard import svg, units
 from dashboard.answers import Answer, Table
@@ -58,6 +59,7 @@ class Source:
     in_flight: int
     last_ns: int
     refusals: Sequence[Refusal]
+    repairs: Sequence[Refusal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ def _source(flow: Flow) -> Source:
         flow.received, flow.stored, sum(flow.refused.values()), flow.sampled_out, flow.in_flight,
         flow.last_ns,
         sorted(refusals, key=lambda r: (-r.items, -r.requests, r.reason)),
+        [Refusal(reason, WARNINGS.get(reason, ""), items, 0) for reason, items in flow.repaired.items()],
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from collector.query.logs import logs_of_trace
 from collector.query.model_logs import LogRecord, TraceLogs
 from collector.query.model_traces import OUTCOMES, Span, Trace, TraceSelection
 from collector.query.trace import get_trace
+from collector.query.trace_choices import typical_trace
 from collector.query.traces import find_traces
 from dashboard import units
 from dashboard.answers import Answer, Table
@@ -27,9 +28,10 @@ from dashboard.map_picture import Look, Picture, draw_narrow, draw_wide
 from dashboard.pages.page import View
 from dashboard.timerange import SECOND
 from dashboard.timing import step
+from dashboard.trace_compare import compare
 from dashboard.web import Web
 
-VIEWS = (("", "Waterfall"), ("flame", "Flame"), ("table", "Table"), ("map", "Map"))
+VIEWS = (("", "Waterfall"), ("flame", "Flame"), ("table", "Table"), ("map", "Map"), ("compare", "Compare"))
 TABS = ("overview", "attributes", "events", "links", "resource", "logs", "raw")
 MARGIN_NS = 60 * SECOND
 FLAME_MOST = 5000
@@ -83,6 +85,8 @@ def show(web: Web, ctx: Context, trace_id: str) -> Answer:
         extra["pictures"] = _pictures(web, trace)
     elif view == "flame":
         extra |= _flame(trace)
+    elif view == "compare":
+        extra |= _compared(web, ctx, trace)
     elif view == "table":
         extra["spans"] = _sorted(trace.spans, ctx.sort)[:FLAME_MOST]
     else:
@@ -199,6 +203,16 @@ def _flame(trace: Trace) -> dict[str, Any]:
         for s in sorted(widest, key=lambda s: s.index)
     ]  # fmt: skip
     return {"blocks": blocks, "flame_height": (trace.depth + 2) * FLAME_ROW, "flame_row": FLAME_ROW}
+
+
+def _compared(web: Web, ctx: Context, trace: Trace) -> dict[str, Any]:
+    """This trace beside the one of median duration with the same operation in the range."""
+    root = trace.spans[trace.root]
+    selection = TraceSelection(ctx.start_ns, ctx.end_ns, filter=f"operation = {quoted(root.name)}")
+    with step("typical"):
+        found = typical_trace(web.store, selection, deadline=web.settings.deadline)
+        other = _get(web, found) if found else None
+    return {"other": other, "compared": compare(trace, other) if other else (), "operation": root.name}
 
 
 def _pictures(web: Web, trace: Trace) -> Sequence[Picture]:

@@ -23,6 +23,7 @@ from collector.query.model_traces import (
     TraceRow,
     TraceSelection,
 )
+from collector.query.trace_choices import without_parts
 from collector.query.traces import find_traces, group_traces, trace_facets, trace_overview, what_is_different
 from dashboard import charts, svg, units
 from dashboard.answers import Answer, Problem, Table, problem_of
@@ -90,6 +91,8 @@ def _answer(
     with step("groups"):
         groups = group_traces(web.store, brushed, by=by, deadline=deadline) if by else None
     different = _different(web, ctx, whole, brushed)
+    with step("parts"):
+        parts = without_parts(web.store, brushed, deadline=deadline) if ctx.q and not page.total else ()
     return Answer(
         template="traces.html",
         title="Traces",
@@ -107,6 +110,7 @@ def _answer(
                 for f in counted
             ],
             "chips": _chips(ctx),
+            "parts": [(p, ctx.url(q=p.filter or None, cursor=None)) for p in parts if p.traces],
             "group_links": _group_links(ctx),
             "grouped": by,
             "group_url": lambda value: ctx.url(q=_narrowed(ctx.q, by, value), group=None, cursor=None),

@@ -102,6 +102,14 @@ def test_every_view_and_its_twins(site: Site, page: Page, client: FlaskClient, f
     assert xray["trace_id"] == failing
 
 
+def test_it_is_compared_with_the_typical_trace_of_its_operation(site: Site, page: Page, failing: str) -> None:
+    page.goto(f"{site.url}/traces/{failing}?view=compare")
+    expect(page.locator("main")).to_contain_text("of median duration in this range")
+    first = page.locator(".tbl tbody tr").first
+    expect(first).to_contain_text("payments")
+    expect(first.locator("td").last).to_have_text(re.compile(r"[+].* s$|[+].* ms$"))
+
+
 def test_ten_thousand_spans_are_drawn_a_screen_at_a_time(site: Site, page: Page, long: str) -> None:
     page.goto(f"{site.url}/traces/{long}")
     rows = page.locator(".wf .vs-row")

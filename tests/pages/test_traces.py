@@ -76,6 +76,14 @@ def test_what_is_different_names_the_service_that_fails(client: FlaskClient) -> 
     assert ("exception", "GatewayTimeout") in told
 
 
+def test_a_filter_without_a_match_says_what_to_leave_out(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}/traces?" + urlencode({"q": 'service("payments") AND http.status = 299'}))
+    without = page.get_by_role("link", name=re.compile("Without http.status = 299"))
+    expect(without).to_be_visible()
+    without.click()
+    expect(page.locator("tbody tr").first).to_be_visible()
+
+
 def test_groups_add_up_to_the_list(client: FlaskClient) -> None:
     data = client.get("/traces.json?group=operation").get_json()
     assert data["groups"]["field"] == "operation"

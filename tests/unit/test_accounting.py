@@ -175,3 +175,16 @@ def test_the_name_of_a_sender_is_bounded() -> None:
 
 def test_no_reason_means_two_things() -> None:
     assert not set(REASONS) & set(reasons.REASONS)
+
+
+def test_repairs_are_counted_beside_what_is_stored_and_survive_folding() -> None:
+    books = Accounting(senders_limit=1)
+    for n, name in enumerate("ab"):
+        arrival = books.arrived(Source("grpc", name, "logs"), 10)
+        books.settled(arrival, now_ns=n, received=3, stored=3, repaired={"invalid_utf8": 2})
+    flows = books.snapshot().flows
+    assert {flow.source.sender: dict(flow.repaired) for flow in flows} == {
+        OTHER: {"invalid_utf8": 2},
+        "b": {"invalid_utf8": 2},
+    }
+    assert sum(flow.stored for flow in flows) == 6
