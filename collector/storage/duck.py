@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -36,6 +37,9 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _TEND_SECONDS = 1.0
+_CLOSE_SECONDS = 5.0
+_PAUSE_FACTOR = 10.0
+_LONGEST_PAUSE = 3.0
 
 
 class DuckStore:
@@ -58,24 +62,32 @@ class DuckStore:
     # Lifecycle
 
     def start(self) -> None:
-        """Open the files, start the threads."""
+        """Open the files, start the threads. Raises RaywatchError when a file cannot be opened."""
         directory = None
         if self._root is not None:
-            directory = self._root / "telemetry"
+            directory = self._root / TELEMETRY
             directory.mkdir(parents=True, exist_ok=True)
-        self._con = connect(directory, self._options)
-        self._readers = Readers(self._con, self._options.readers, self._options.query_memory, self._deadlines)
-        self._desk = Desk(self._con.cursor(), self._options.query_memory, self._deadlines)
+        con = connect(directory, self._options)
+        try:
+            self._open(con, directory)
+        except BaseException:
+            con.close()
+            raise
+        self._con = con
+        if self._options.background:
+            for roller in self._rollers.values():
+                self._spawn(f"store-roller-{roller.lane.signal}", self._rolling, roller)
+            self._spawn("store-keeper", self._keep, self._keeper)
+
+    def _open(self, con: Connection, directory: Path | None) -> None:
         for signal in SIGNALS:
-            lane = Lane(signal, self._con.cursor(), directory, self._options, self._work)
+            lane = Lane(signal, con.cursor(), directory, self._options, self._work)
             lane.open()
             self._lanes[signal] = lane
-            self._rollers[signal] = Roller(lane, self._con.cursor())
-        self._keeper = Keeper(self._con.cursor(), self._lanes, self._rollers, self._options)
-        if self._options.background:
-            for signal in SIGNALS:
-                self._spawn(f"store-roller-{signal}", self._rolling, self._rollers[signal])
-            self._spawn("store-keeper", self._keep, self._keeper)
+            self._rollers[signal] = Roller(lane, con.cursor())
+        self._keeper = Keeper(con.cursor(), self._lanes, self._rollers, self._options)
+        self._readers = Readers(con, self._options.readers, self._options.query_memory, self._deadlines)
+        self._desk = Desk(con.cursor(), self._options.query_memory, self._deadlines)
 
     @staticmethod
     def _opened(part: T | None) -> T:
@@ -96,42 +108,52 @@ class DuckStore:
         self._stop.set()
         self._work.set()
         for lane in self._lanes.values():
-            with lane.lock:
-                lane.closing = True
-                lane.lock.notify_all()
+            lane.end()
         for thread in self._threads:
             thread.join()
         self._opened(self._readers).close()
         self._opened(self._desk).close()
         self._deadlines.close()
-        for signal, roller in self._rollers.items():
-            try:
-                while roller.step(flush=True):
-                    pass
-                roller.step(flush=True)
-                roller.release()
-                if self._root is not None:
-                    for file in self._lanes[signal].files:
-                        if file.state != "sealed":
-                            con.execute(f"CHECKPOINT {file.alias}")
-            except duckdb.Error as error:
-                # Nothing is lost: the rows are committed, roll-ups are derived again at the next start.
-                _log.warning("%s: not flushed at close: %s", signal, first_line(error))
+        until = time.monotonic() + _CLOSE_SECONDS
+        for roller in self._rollers.values():
+            self._finish(con, roller, until)
+        self._opened(self._keeper).close()
         con.close()
+
+    def _finish(self, con: Connection, roller: Roller, until: float) -> None:
+        """Roll up, flush and checkpoint, for as long as there is time: the next start does what is left."""
+        lane = roller.lane
+        try:
+            while roller.step() and time.monotonic() < until:
+                pass
+            roller.step(flush=True)
+            roller.release()
+            for file in lane.files:
+                if self._root is not None and file.state != "sealed" and time.monotonic() < until:
+                    con.execute(f"CHECKPOINT {file.alias}")
+        except duckdb.Error as error:
+            _log.warning("%s: not flushed at close: %s", lane.signal, first_line(error))
+        roller.close()
+        lane.close()
 
     # Background
 
     def _rolling(self, roller: Roller) -> None:
         lane = roller.lane
         while not self._stop.is_set():
+            began = time.monotonic()
             try:
                 more = roller.step()
             except duckdb.Error as error:
                 _log.warning("%s roll-ups: %s", lane.signal, first_line(error))
-                more = False
-            with lane.lock:
-                if not more and not lane.closing:
-                    lane.lock.wait(self._options.roll_seconds)
+                lane.suspect = True
+                self._stop.wait(_TEND_SECONDS)
+                continue
+            # A pass costs something however few its rows are: under load, fewer and bigger ones.
+            took = time.monotonic() - began
+            pause = min(max(self._options.roll_seconds, _PAUSE_FACTOR * took), _LONGEST_PAUSE)
+            if not more:
+                lane.rest(pause)
 
     def _keep(self, keeper: Keeper) -> None:
         since = self._options.monotonic()

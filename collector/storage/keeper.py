@@ -177,6 +177,11 @@ class Keeper:
             except duckdb.Error as error:
                 self._say(f"{file.name} cannot be attached: {first_line(error)}")
 
+    def close(self) -> None:
+        """Let the cursor go."""
+        with self._turn:
+            self._con.close()
+
     def _say(self, text: str) -> None:
         """Log, the same thing once a minute."""
         now = self._options.monotonic()

@@ -262,6 +262,27 @@ class Lane:
 
     # Keeping
 
+    def rest(self, seconds: float) -> None:
+        """Let commits gather; not when writing waits for the roll-ups, or the store is closing."""
+        with self.lock:
+            self.lock.wait_for(self._hurries, timeout=seconds)
+
+    def _hurries(self) -> bool:
+        last = self.commits[-1].last if self.commits else False
+        return self.closing or last or self.lag_rows() * 4 > self.options.lag_rows
+
+    def end(self) -> None:
+        """Accept nothing more; returns when the commit under way is done."""
+        with self.lock:
+            self.closing = True
+            self.lock.notify_all()
+        with self._writing:
+            pass
+
+    def close(self) -> None:
+        """Let the cursor go."""
+        self._con.close()
+
     def checkpointed(self, file: PeriodFile) -> None:
         """The file may be written again, or sealed."""
         with self.lock:

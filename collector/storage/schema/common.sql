@@ -1,4 +1,4 @@
--- Tables that every period file has, version 1.
+-- Tables that every period file has, version 2.
 
 CREATE TABLE resources (
     seq UBIGINT NOT NULL,
@@ -59,6 +59,6 @@ CREATE TABLE resources_seen (
 );
 
 CREATE TABLE meta (
-    key VARCHAR NOT NULL,                      -- schema_version, signal, created_ns, watermark, ...
+    key VARCHAR NOT NULL,                      -- schema_version, signal, created_ns, first_seq, ...
     value VARCHAR NOT NULL
 );

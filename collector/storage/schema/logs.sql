@@ -1,4 +1,4 @@
--- Tables of a logs period file, version 1.
+-- Tables of a logs period file, version 2.
 
 CREATE TABLE logs (
     seq UBIGINT NOT NULL,

@@ -1,4 +1,4 @@
--- Tables of a metrics period file, version 1.
+-- Tables of a metrics period file, version 2.
 
 CREATE TABLE numbers (
     seq UBIGINT NOT NULL,

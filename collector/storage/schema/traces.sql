@@ -1,4 +1,4 @@
--- Tables of a traces period file, version 1. Columns are those of collector/batch.py after `seq`.
+-- Tables of a traces period file, version 2. Columns are those of collector/batch.py after `seq`.
 -- `seq` is the commit's number, monotonic over all files of a signal. Ids are big-endian halves; 0 means none.
 
 CREATE TABLE spans (
