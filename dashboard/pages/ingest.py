@@ -164,7 +164,7 @@ def find_signals(books: Snapshot, stats: StoreStats) -> list[SignalHealth]:
                 p50_s=commit.quantile(0.5) if commit.count else 0.0,
                 p99_s=commit.quantile(0.99) if commit.count else 0.0,
                 rows_behind=lane.lag_rows if lane else 0,
-                seconds_behind=lane.lag_seconds if lane else 0.0,
+                seconds_behind=lane.lag_seconds if lane and lane.lag_rows else 0.0,
                 files=len(files),
                 disk_bytes=sum(f.bytes + f.wal_bytes for f in files),
                 wal_bytes=sum(f.wal_bytes for f in files),

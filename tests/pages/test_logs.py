@@ -124,6 +124,7 @@ def test_the_tail_brings_what_is_committed_from_now_on(site: Site, tail: Callabl
     assert everything.look() is None
     for request in Shop(minutes=2, now_ns=NOW - 180 * 60 * 10**9).requests(evil=False):
         site.send(request)
+    site.web.store.settle(remote=True)
     event = everything.look()
     assert event is not None
     assert event["matching"] >= len(event["records"]) > 0
