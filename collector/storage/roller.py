@@ -53,6 +53,7 @@ class Roller:
         self._cleaned = 0
         self._waiting: deque[_Waiting] = deque()
         self._recent: tuple[str, ...] = ()
+        self._linked = False
         self._live = live(lane.signal)
         self._recover()
 
@@ -130,7 +131,7 @@ class Roller:
         values["given_up"] = lane.given_up
         values["judge"] = max(self._judgeable(remote=remote), given_up)
         self._show_recent()
-        for section in ("pair", "count", "answered"):
+        for section in ("callee", "caller", "count", "answered"):
             self._run("edges", section, values)
         if self._con.execute("SELECT count(*) FROM answered").fetchall()[0][0]:
             self._run("edges", "correct", values)
@@ -143,16 +144,25 @@ class Roller:
         with self.lane.lock:
             recent = [file for file in self.lane.files if file.last_seq > self.lane.given_up]
         aliases = tuple(file.alias for file in recent)
-        if aliases == self._recent:
-            return
-        spans = " UNION ALL ".join(
-            f"SELECT *, {number} AS file_no, rowid AS row_no FROM {alias}.spans"
-            for number, alias in enumerate(aliases)
-        )
-        links = " UNION ALL ".join(f"SELECT * FROM {alias}.span_links" for alias in aliases)
-        self._con.execute(f"CREATE OR REPLACE TEMP VIEW recent_spans AS {spans}")
-        self._con.execute(f"CREATE OR REPLACE TEMP VIEW recent_links AS {links}")
-        self._recent = aliases
+        if aliases != self._recent:
+            self._view(
+                "recent_spans",
+                [
+                    f"SELECT *, {number} AS file_no, rowid AS row_no FROM {alias}.spans"
+                    for number, alias in enumerate(aliases)
+                ],
+            )
+            self._view("recent_links", [f"SELECT * FROM {alias}.span_links" for alias in aliases])
+        any_link = f"SELECT count(*) FROM recent_links WHERE seq > {self.lane.given_up}"
+        linked = self._con.execute(any_link).fetchall()[0][0] > 0
+        if aliases != self._recent or linked != self._linked:
+            texts = sections("rollups/edges.sql")
+            parts = ["callees", "linked callees"] if linked else ["callees"]
+            self._view("recent_callees", [texts[part] for part in parts])
+        self._recent, self._linked = aliases, linked
+
+    def _view(self, name: str, parts: Sequence[str]) -> None:
+        self._con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {' UNION ALL '.join(parts)}")
 
     def _judgeable(self, *, remote: bool) -> int:
         """Up to this commit a call without a callee counts as one to a remote peer."""

@@ -8,7 +8,7 @@ import itertools
 import math
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -259,19 +259,25 @@ def expected_edges(spans: list[dict[str, Any]]) -> dict[Any, Counter[str]]:
             count((item["peer"], "queue", item["service"], "service", True), item)
         if item["kind"] == 2 and not item["parent_id"]:
             count((item["service"], "client", item["service"], "service", False), item)
-        for callee in mine:
-            consumes = callee["kind"] == 5
-            named = consumes and callee["peer_type"] == "queue" and bool(callee["peer"])
-            sent = role(item) == "queue" and consumes
-            if named and sent:
-                continue
-            if sent:
-                count((item["peer"], "queue", callee["service"], "service", True), callee)
-            elif named:
-                count((item["service"], "service", callee["peer"], "queue", False), item)
-            elif callee["service"] != item["service"]:
-                count((item["service"], "service", callee["service"], "service", consumes), item)
+    for reference, callee in callees:
+        callers = [item for item in spans if (item["trace_hi"], item["span_id"]) == reference]
+        if callers:
+            count_call(count, callers[0], callee)
     return {key: total for key, total in edges.items() if any(total.values())}
+
+
+def count_call(count: Callable[..., None], caller: dict[str, Any], callee: dict[str, Any]) -> None:
+    consumes = callee["kind"] == CONSUMER
+    named = consumes and callee["peer_type"] == "queue" and bool(callee["peer"])
+    sent = role(caller) == "queue" and consumes
+    if named and sent:
+        return
+    if sent:
+        count((caller["peer"], "queue", callee["service"], "service", True), callee)
+    elif named:
+        count((caller["service"], "service", callee["peer"], "queue", False), caller)
+    elif callee["service"] != caller["service"]:
+        count((caller["service"], "service", callee["service"], "service", consumes), caller)
 
 
 FIGURES = ("requests", "errors", "throttles", "faults", "duration_ns")

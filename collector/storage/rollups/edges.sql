@@ -1,13 +1,35 @@
 -- Edges: who called whom, per minute, in latency buckets, as the caller saw it.
 --
--- What a span says alone is counted at once: a client's call to a database, cache, queue or AWS service, a
--- consumer's read from a queue, a root's unknown caller. Other calls are counted when the second half of the
--- pair arrives. Both halves are looked for in the rows of the commits in ($given_up, $until], which the roller
--- shows as `recent_spans` and `recent_links`. A client whose commit is $judged or older and that has no callee
--- counts as a call to a remote peer; should the callee come after all, a negative row takes that back. So the
--- sums depend on the rows only, not on how they were grouped into commits and passes.
+-- What a span says alone is counted at once (`roll`): a client's call to a database, cache, queue or AWS service,
+-- a consumer's read from a queue, a root's unknown caller. Other calls are counted when the second half of the
+-- pair arrives. Both halves are looked for in the rows of the commits in ($given_up, $until]. A client whose
+-- commit is $judged or older and that has no callee counts as a call to a remote peer; should the callee come
+-- after all, a negative row takes that back. So the sums depend on the rows only, not on how they were grouped
+-- into commits and passes. Spans that were sent twice are two rows everywhere, but one caller to their callees:
+-- all joins are semi joins, so that ids used by thousands of spans do not multiply.
 --
 -- role: 0 nothing by itself, 1 counted at once, 2 counted at once as a call to a queue, 3 judged later
+
+-- name: callees
+-- The view `recent_callees`: a row for each span that a callee refers to, here its parent.
+SELECT
+    seq, tenant, trace_hi, trace_lo, parent_id AS span_id, kind = 5 AS consumer, service,
+    CASE WHEN kind = 5 AND peer_type = 'queue' THEN peer ELSE '' END AS queue, start_ns, outcome, duration_ns
+FROM recent_spans
+WHERE kind IN (2, 5) AND parent_id <> 0
+
+-- name: linked callees
+-- More rows for it when there are links: for a consumer, what it is linked to.
+SELECT
+    s.seq, s.tenant, l.linked_trace_hi, l.linked_trace_lo, l.linked_span_id, true, s.service,
+    CASE WHEN s.peer_type = 'queue' THEN s.peer ELSE '' END, s.start_ns, s.outcome, s.duration_ns
+FROM recent_spans s JOIN (
+    SELECT DISTINCT seq, tenant, trace_hi, trace_lo, span_id, linked_trace_hi, linked_trace_lo, linked_span_id
+    FROM recent_links
+) l USING (seq, tenant, trace_hi, trace_lo, span_id)
+WHERE
+    s.kind = 5
+    AND NOT (trace_hi = l.linked_trace_hi AND trace_lo = l.linked_trace_lo AND s.parent_id = l.linked_span_id)
 
 -- name: roll
 INSERT INTO live_traces.edges
@@ -40,88 +62,61 @@ SELECT
 FROM calls
 GROUP BY ALL;
 
--- name: pair
-CREATE OR REPLACE TEMP TABLE pairs AS
-WITH callers AS NOT MATERIALIZED (
-    SELECT
-        seq, tenant, trace_hi, trace_lo, span_id, file_no, row_no,
-        kind,
-        service, peer, peer_type, start_ns, outcome, duration_ns
-    FROM recent_spans
-    WHERE seq > $given_up AND seq <= $until
-),
-called AS NOT MATERIALIZED (
-    SELECT
-        seq, tenant, trace_hi, trace_lo, span_id, parent_id, kind = 5 AS consumer, service,
-        CASE WHEN kind = 5 AND peer_type = 'queue' THEN peer ELSE '' END AS queue,
-        start_ns, outcome, duration_ns
-    FROM recent_spans
-    WHERE seq > $given_up AND seq <= $until AND kind IN (2, 5)
-),
-links AS NOT MATERIALIZED (
-    SELECT DISTINCT seq, tenant, trace_hi, trace_lo, span_id, linked_trace_hi, linked_trace_lo, linked_span_id
-    FROM recent_links
-    WHERE seq > $given_up AND seq <= $until
-),
--- A row for each span that a callee refers to: its parent, and for a consumer also what it is linked to.
-callees AS NOT MATERIALIZED (
-    SELECT
-        seq, tenant, trace_hi, trace_lo, parent_id AS span_id,
-        consumer, service, queue, start_ns, outcome, duration_ns
-    FROM called
-    WHERE parent_id <> 0
-    UNION ALL
-    SELECT
-        seq, tenant, linked_trace_hi, linked_trace_lo, linked_span_id,
-        consumer, service, queue, start_ns, outcome, duration_ns
-    FROM called JOIN links USING (seq, tenant, trace_hi, trace_lo, span_id)
-    WHERE
-        consumer
-        AND NOT (trace_hi = linked_trace_hi AND trace_lo = linked_trace_lo AND parent_id = linked_span_id)
-),
-matched AS NOT MATERIALIZED (
-    SELECT
-        tenant, trace_hi, trace_lo, span_id, r.file_no, r.row_no, r.seq AS caller_seq, r.kind,
-        r.service AS caller_service, r.peer, r.peer_type, r.start_ns AS caller_start_ns,
-        r.outcome AS caller_outcome, r.duration_ns AS caller_duration,
-        e.seq AS callee_seq, e.consumer, e.service AS callee_service, e.queue,
-        e.start_ns AS callee_start_ns, e.outcome AS callee_outcome, e.duration_ns AS callee_duration
-    FROM callers r JOIN callees e USING (tenant, trace_hi, trace_lo, span_id)
-)
+-- name: callee
+-- References that may be counted now: new ones, and older ones to new spans.
+CREATE OR REPLACE TEMP TABLE callee AS
+SELECT * FROM recent_callees WHERE seq > $after AND seq <= $until
+UNION ALL
+SELECT *
+FROM recent_callees SEMI JOIN (
+    SELECT tenant, trace_hi, trace_lo, span_id FROM recent_spans WHERE seq > $after AND seq <= $until
+) USING (tenant, trace_hi, trace_lo, span_id)
+WHERE seq > $given_up AND seq <= $after;
+
+-- name: caller
+CREATE OR REPLACE TEMP TABLE caller AS
 SELECT
-    *,
+    seq, tenant, trace_hi, trace_lo, span_id, file_no, row_no,
     CASE
         WHEN kind NOT IN (3, 4) OR peer = '' THEN 0
         WHEN peer_type = 'queue' THEN 2
         WHEN peer_type IN ('database', 'cache', 'aws') THEN 1
         ELSE 3
-    END AS role
-FROM (
-    SELECT * FROM matched WHERE callee_seq > $after
-    UNION ALL
-    SELECT * FROM matched WHERE callee_seq <= $after AND caller_seq > $after
-);
+    END AS role,
+    service, peer, peer_type, start_ns, outcome, duration_ns
+FROM recent_spans SEMI JOIN callee USING (tenant, trace_hi, trace_lo, span_id)
+WHERE seq > $given_up AND seq <= $until;
 
 -- name: count
 -- A way that leads through a queue which one side names goes through the queue.
 INSERT INTO live_traces.edges
-WITH counted AS (
-    SELECT *, role = 2 AND consumer AS from_queue, queue <> '' AS to_queue
-    FROM pairs
-    WHERE NOT (from_queue AND to_queue) AND (from_queue OR to_queue OR caller_service <> callee_service)
+WITH one_caller AS (
+    SELECT
+        tenant, trace_hi, trace_lo, span_id, min(seq) AS seq, min(role) AS role, min(service) AS service,
+        min(peer) AS peer, min(start_ns) AS start_ns, min(outcome) AS outcome, min(duration_ns) AS duration_ns
+    FROM caller
+    GROUP BY tenant, trace_hi, trace_lo, span_id
+),
+pairs AS (
+    SELECT
+        tenant, r.service AS caller, r.peer, e.service AS callee, e.consumer, e.queue,
+        r.role = 2 AND e.consumer AS from_queue, e.queue <> '' AS to_queue,
+        CASE WHEN from_queue THEN e.start_ns ELSE r.start_ns END AS start_ns,
+        CASE WHEN from_queue THEN e.outcome ELSE r.outcome END AS outcome,
+        CASE WHEN from_queue THEN e.duration_ns ELSE r.duration_ns END AS duration_ns
+    FROM callee e JOIN one_caller r USING (tenant, trace_hi, trace_lo, span_id)
+    WHERE e.seq > $after OR r.seq > $after
 ),
 calls AS (
     SELECT
-        tenant,
-        CASE WHEN from_queue THEN peer ELSE caller_service END AS caller,
+        tenant, start_ns, outcome, duration_ns,
+        CASE WHEN from_queue THEN peer ELSE caller END AS caller,
         CASE WHEN from_queue THEN 'queue' ELSE 'service' END AS caller_type,
-        CASE WHEN to_queue THEN queue ELSE callee_service END AS callee,
+        CASE WHEN to_queue THEN queue ELSE callee END AS callee,
         CASE WHEN to_queue THEN 'queue' ELSE 'service' END AS callee_type,
-        consumer AND NOT to_queue AS link,
-        CASE WHEN from_queue THEN callee_start_ns ELSE caller_start_ns END AS start_ns,
-        CASE WHEN from_queue THEN callee_outcome ELSE caller_outcome END AS outcome,
-        CASE WHEN from_queue THEN callee_duration ELSE caller_duration END AS duration_ns
-    FROM counted
+        consumer AND NOT to_queue AS link
+    FROM pairs
+    WHERE NOT (from_queue AND to_queue) AND (from_queue OR to_queue OR caller <> callee)
 )
 SELECT
     $until, tenant, start_ns // 60000000000 * 60000000000, caller, caller_type, callee, callee_type, link,
@@ -132,58 +127,50 @@ FROM calls
 GROUP BY ALL;
 
 -- name: answered
--- Calls counted as ones to their peer for which a callee has come now.
+-- Calls counted as ones to their peer that have a callee now. A consumer says nothing about a database.
 CREATE OR REPLACE TEMP TABLE answered AS
-SELECT DISTINCT
-    tenant, trace_hi, trace_lo, span_id, file_no, row_no, caller_seq, role, caller_service, peer, peer_type,
-    caller_start_ns, caller_outcome, caller_duration
-FROM pairs
-WHERE (role = 3 AND caller_seq <= $judged) OR (role = 1 AND NOT consumer);
+SELECT *
+FROM caller SEMI JOIN callee USING (tenant, trace_hi, trace_lo, span_id)
+WHERE role = 3 AND seq <= $judged
+UNION ALL
+SELECT *
+FROM caller SEMI JOIN (FROM callee WHERE NOT consumer) USING (tenant, trace_hi, trace_lo, span_id)
+WHERE role = 1;
 
 -- name: correct
 -- Only the first callee takes the call to the peer back.
 INSERT INTO live_traces.edges
-WITH referring AS (
-    SELECT tenant, trace_hi, trace_lo, parent_id AS span_id, kind = 5 AS consumer
-    FROM recent_spans
-    WHERE seq > $given_up AND seq <= $after AND kind IN (2, 5) AND parent_id <> 0
-    UNION ALL
-    SELECT tenant, l.linked_trace_hi, l.linked_trace_lo, l.linked_span_id, true
-    FROM recent_links l JOIN recent_spans s USING (seq, tenant, trace_hi, trace_lo, span_id)
-    WHERE seq > $given_up AND seq <= $after AND s.kind = 5
+WITH before AS (
+    SELECT tenant, trace_hi, trace_lo, span_id, bool_or(NOT consumer) AS called
+    FROM recent_callees SEMI JOIN answered USING (tenant, trace_hi, trace_lo, span_id)
+    WHERE seq > $given_up AND seq <= $after
+    GROUP BY ALL
 ),
-before AS (
-    SELECT DISTINCT file_no, row_no
-    FROM answered JOIN referring USING (tenant, trace_hi, trace_lo, span_id)
-    WHERE caller_seq <= $after AND (role = 3 OR NOT consumer)
+back AS (
+    SELECT a.*
+    FROM answered a LEFT JOIN before USING (tenant, trace_hi, trace_lo, span_id)
+    WHERE seq > $after OR called IS NULL OR (role = 1 AND NOT called)
 )
 SELECT
-    $until, tenant, caller_start_ns // 60000000000 * 60000000000, caller_service, 'service', peer,
+    $until, tenant, start_ns // 60000000000 * 60000000000, service, 'service', peer,
     CASE WHEN peer_type = '' THEN 'remote' ELSE peer_type END, false,
-    CASE WHEN caller_duration <= 1 THEN 0 ELSE floor(8 * log2(caller_duration)) END::SMALLINT,
-    -count(*), -count(*) FILTER (caller_outcome = 1), -count(*) FILTER (caller_outcome = 2),
-    -count(*) FILTER (caller_outcome = 3), -sum(caller_duration)
-FROM answered ANTI JOIN before USING (file_no, row_no)
+    CASE WHEN duration_ns <= 1 THEN 0 ELSE floor(8 * log2(duration_ns)) END::SMALLINT,
+    -count(*), -count(*) FILTER (outcome = 1), -count(*) FILTER (outcome = 2), -count(*) FILTER (outcome = 3),
+    -sum(duration_ns)
+FROM back
 GROUP BY ALL;
 
 -- name: judge
 INSERT INTO live_traces.edges
-WITH referring AS (
-    SELECT tenant, trace_hi, trace_lo, parent_id AS span_id
-    FROM recent_spans
-    WHERE seq > $given_up AND seq <= $until AND kind IN (2, 5) AND parent_id <> 0
-    UNION ALL
-    SELECT tenant, l.linked_trace_hi, l.linked_trace_lo, l.linked_span_id
-    FROM recent_links l JOIN recent_spans s USING (seq, tenant, trace_hi, trace_lo, span_id)
-    WHERE seq > $given_up AND seq <= $until AND s.kind = 5
-)
 SELECT
     $until, tenant, start_ns // 60000000000 * 60000000000, service, 'service', peer,
     CASE WHEN peer_type = '' THEN 'remote' ELSE peer_type END, false,
     CASE WHEN duration_ns <= 1 THEN 0 ELSE floor(8 * log2(duration_ns)) END::SMALLINT,
     count(*), count(*) FILTER (outcome = 1), count(*) FILTER (outcome = 2), count(*) FILTER (outcome = 3),
     sum(duration_ns)
-FROM recent_spans ANTI JOIN referring USING (tenant, trace_hi, trace_lo, span_id)
+FROM recent_spans ANTI JOIN (
+    SELECT tenant, trace_hi, trace_lo, span_id FROM recent_callees WHERE seq > $given_up AND seq <= $until
+) USING (tenant, trace_hi, trace_lo, span_id)
 WHERE
     seq > $judged AND seq <= $judge
     AND kind IN (3, 4) AND peer <> '' AND peer_type NOT IN ('database', 'cache', 'queue', 'aws')
