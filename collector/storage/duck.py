@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import threading
@@ -39,7 +40,7 @@ _log = logging.getLogger(__name__)
 _TEND_SECONDS = 1.0
 _CLOSE_SECONDS = 5.0
 _PAUSE_FACTOR = 10.0
-_LONGEST_PAUSE = 3.0
+_LONGEST_PAUSE = 2.0
 
 
 class DuckStore:
@@ -74,6 +75,8 @@ class DuckStore:
             con.close()
             raise
         self._con = con
+        # Threads that are inside DuckDB when the interpreter goes away would take it down with a crash.
+        atexit.register(self.close)
         if self._options.background:
             for roller in self._rollers.values():
                 self._spawn(f"store-roller-{roller.lane.signal}", self._rolling, roller)
@@ -105,6 +108,7 @@ class DuckStore:
         con, self._con = self._con, None
         if con is None:
             return
+        atexit.unregister(self.close)
         self._stop.set()
         self._work.set()
         for lane in self._lanes.values():
@@ -143,7 +147,7 @@ class DuckStore:
         while not self._stop.is_set():
             began = time.monotonic()
             try:
-                more = roller.step()
+                roller.step()
             except duckdb.Error as error:
                 _log.warning("%s roll-ups: %s", lane.signal, first_line(error))
                 lane.suspect = True
@@ -152,8 +156,7 @@ class DuckStore:
             # A pass costs something however few its rows are: under load, fewer and bigger ones.
             took = time.monotonic() - began
             pause = min(max(self._options.roll_seconds, _PAUSE_FACTOR * took), _LONGEST_PAUSE)
-            if not more:
-                lane.rest(pause)
+            lane.rest(pause)
 
     def _keep(self, keeper: Keeper) -> None:
         since = self._options.monotonic()
