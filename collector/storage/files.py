@@ -13,6 +13,9 @@ from collector.batch import ITEM_TABLES, NAME_KEYS, SCHEMAS, Signal
 from collector.storage.engine import SCHEMA_VERSION, Connection, ddl, quote
 from collector.storage.store import MINUTE_NS, FileInfo
 
+_BLOCK_SIZE = 1 << 16
+"""A quarter of DuckDB's own: every table takes a block at least, and a file has ten tables."""
+
 _NAME = re.compile(r"^(traces|logs|metrics)-(\d+)\.duckdb$")
 
 _END = "start_ns + least(greatest(duration_ns, 0), 9223372036854775807 - greatest(start_ns, 0))"
@@ -127,7 +130,7 @@ def create(con: Connection, signal: Signal, created_ns: int, seq: int, directory
     # On a cursor of its own: one that has turned to a file cannot turn away when the file becomes unusable.
     maker = con.cursor()
     try:
-        attach(maker, file)
+        maker.execute(f"{_attachment(file)} (BLOCK_SIZE {_BLOCK_SIZE})")
         maker.execute(f"USE {file.alias}")
         maker.execute("BEGIN")
         maker.execute(ddl(signal))
@@ -154,7 +157,11 @@ def create(con: Connection, signal: Signal, created_ns: int, seq: int, directory
 
 def attach(con: Connection, file: PeriodFile) -> None:
     """Attach; a log left by a crash is replayed."""
-    con.execute(f"ATTACH {quote(str(file.path or ':memory:'))} AS {file.alias}")
+    con.execute(_attachment(file))
+
+
+def _attachment(file: PeriodFile) -> str:
+    return f"ATTACH {quote(str(file.path or ':memory:'))} AS {file.alias}"
 
 
 def detach(con: Connection, file: PeriodFile) -> None:

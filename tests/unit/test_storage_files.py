@@ -140,9 +140,10 @@ def test_what_a_signal_may_take_is_kept_to_by_deleting_the_oldest(
     size = 16 * MIB
     store = open_at(tmp_path, replace(options, retention={"traces": Retention(age_ns=None, size=size)}))
     written = 0
-    for _ in range(16):
-        store.write(spans(range(written + 1, written + 4001), attrs=os.urandom(1000).hex()))
-        written += 4000
+    for _ in range(24):
+        block = range(written + 1, written + 1001)
+        store.write(batch("traces", spans=[span(number, attrs=os.urandom(1000).hex()) for number in block]))
+        written += 1000
         wall.now += MINUTE
         turn(store)
         store.maintain(wall.now)
