@@ -110,40 +110,48 @@ class Roller:
 
     def _roll(self, file: PeriodFile, until: int, commits: Sequence[Commit], *, remote: bool) -> None:
         lane = self.lane
-        values = {"after": lane.rolled, "until": until, "judged": lane.judged}
+        if lane.signal == "traces":
+            known = self._waiting[-1].seq if self._waiting else 0
+            self._waiting.extend(_Waiting(c.seq, c.rows, c.at) for c in commits if c.rows and c.seq > known)
+        given_up = self._expired()
+        judge = max(self._judgeable(remote=remote), given_up)
+        values = {
+            "after": lane.rolled, "until": until, "given_up": lane.given_up,
+            "judged": lane.judged, "judge": judge,
+        }  # fmt: skip
         self._use(file)
-        with transaction(self._con):
-            for table in _ORDER[lane.signal]:
-                self._run(table, self._section(table, "roll"), values)
-            if lane.signal == "traces":
-                self._pair(commits, values, remote=remote)
+        try:
+            with transaction(self._con):
+                for table in _ORDER[lane.signal]:
+                    self._run(table, self._section(table, "roll"), values)
+                if lane.signal == "traces":
+                    self._pair(values)
+        except BaseException:
+            # The views were rolled back, too.
+            self._recent = ()
+            raise
+        lane.judged, lane.given_up = judge, given_up
+        while self._waiting and self._waiting[0].seq <= given_up:
+            self._waiting.popleft()
         rows = sum(commit.rows for commit in commits)
         self._rows += rows
         file.rows_rolled += rows
 
-    def _pair(self, commits: Sequence[Commit], values: dict[str, int], *, remote: bool) -> None:
+    def _pair(self, values: dict[str, int]) -> None:
         """Edges that need two spans, and calls that have waited long enough for the second."""
-        lane = self.lane
-        self._waiting.extend(
-            _Waiting(commit.seq, commit.rows, commit.at) for commit in commits if commit.rows
-        )
-        given_up = self._expired()
-        values["given_up"] = lane.given_up
-        values["judge"] = max(self._judgeable(remote=remote), given_up)
         self._show_recent()
         for section in ("callee", "caller", "count", "answered"):
             self._run("edges", section, values)
         if self._con.execute("SELECT count(*) FROM answered").fetchall()[0][0]:
             self._run("edges", "correct", values)
-        if values["judge"] > lane.judged:
+        if values["judge"] > values["judged"]:
             self._run("edges", "judge", values)
-        lane.judged, lane.given_up = values["judge"], given_up
 
     def _show_recent(self) -> None:
         """Views of the files with spans that may still find the other half of their call."""
         with self.lane.lock:
             recent = [file for file in self.lane.files if file.last_seq > self.lane.given_up]
-        aliases = tuple(file.alias for file in recent)
+        aliases = tuple(file.alias for file in recent) or (self._live,)
         if aliases != self._recent:
             self._view(
                 "recent_spans",
@@ -179,10 +187,11 @@ class Roller:
         given_up = self.lane.given_up
         until = options.monotonic() - options.pending_seconds
         rows = sum(commit.rows for commit in self._waiting)
-        while self._waiting and (rows > options.pending_rows or self._waiting[0].at <= until):
-            gone = self._waiting.popleft()
-            rows -= gone.rows
-            given_up = gone.seq
+        for commit in self._waiting:
+            if rows <= options.pending_rows and commit.at > until:
+                break
+            rows -= commit.rows
+            given_up = commit.seq
         return given_up
 
     def _due(self) -> bool:

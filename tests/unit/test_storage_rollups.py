@@ -330,13 +330,17 @@ def check_edges(bench: Bench, spans: list[dict[str, Any]]) -> None:
     assert summed(bench, "edges", keys, FIGURES) == expected_edges(spans)
 
 
+def plain(span: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in span.items() if name != "links"}
+
+
 def write_spans(bench: Bench, spans: Sequence[dict[str, Any]]) -> None:
     links = [
         {name: span[name] for name in ("tenant", "trace_hi", "trace_lo", "span_id")} | link
         for span in spans
         for link in span["links"]
     ]
-    own = [{name: value for name, value in span.items() if name != "links"} for span in spans]
+    own = [plain(span) for span in spans]
     bench.write("traces", spans=own, span_links=links)
 
 
@@ -460,6 +464,30 @@ LOG_STREAMS = """
         sum(records)::BIGINT, sum(bytes)::BIGINT
     FROM log_streams WHERE tenant = $tenant GROUP BY ALL
 """
+
+
+def test_how_many_spans_wait_is_bounded_and_the_oldest_are_counted_as_remote(tmp_path: Path) -> None:
+    options = StoreOptions(background=False, monotonic=Clock(), pending_rows=10)
+    store = DuckStore(tmp_path, options)
+    store.start()
+    for number in range(1, 101):
+        store.write(batch("traces", spans=[plain(item(number, CLIENT, **REMOTE))]))
+        store.settle()
+    requests = "SELECT sum(requests)::BIGINT FROM edges"
+    assert store.stats().signals[0].waiting_spans == 10
+    assert one(store, "traces", requests) == 90
+    store.write(batch("traces", spans=[plain(item(200, SERVER, 50))]))
+    store.settle(remote=True)
+    assert one(store, "traces", requests) == 100, "the callee came after its caller was given up"
+    store.close()
+
+
+def test_nothing_happens_while_nothing_comes(bench: Bench) -> None:
+    bench.settle()
+    before = [lane.seq for lane in bench.store._lanes.values()]
+    for _ in range(5):
+        bench.step("wait")
+    assert [lane.seq for lane in bench.store._lanes.values()] == before
 
 
 @settings(SETTINGS, max_examples=5)
