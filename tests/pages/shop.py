@@ -57,10 +57,11 @@ def attributes(values: dict[str, object]) -> list[KeyValue]:
 
 @dataclass
 class Shop:
-    """Makes requests minute by minute; traces a minute: how busy it is."""
+    """Makes requests minute by minute. traces: how many a minute; broken: last minutes of failing."""
 
     minutes: int = 120
     traces: int = 4
+    broken: int = 30
     now_ns: int = NOW
     dice: random.Random = field(default_factory=lambda: random.Random(20261123))
 
@@ -69,7 +70,7 @@ class Shop:
         waiting: dict[Signal, bytes] = {}
         for minute in range(self.minutes):
             start = self.now_ns - (self.minutes - minute) * MINUTE
-            busy = _Minute(self.dice, broken=start >= self.now_ns - 30 * MINUTE)
+            busy = _Minute(self.dice, broken=start >= self.now_ns - self.broken * MINUTE)
             step = MINUTE // self.traces
             for n in range(self.traces):
                 busy.checkout(start + n * step + self.dice.randrange(step // 2))

@@ -122,7 +122,7 @@ class _Deaf:
 def test_the_tail_brings_what_is_committed_from_now_on(site: Site, tail: Callable[[str], Tail]) -> None:
     everything, errors = tail(""), tail("level = ERROR")
     assert everything.look() is None
-    for request in Shop(minutes=2, now_ns=NOW - 180 * 60 * 10**9).requests(evil=False):
+    for request in Shop(minutes=2, now_ns=NOW - 180 * 60 * 10**9, broken=0).requests(evil=False):
         site.send(request)
     site.web.store.settle(remote=True)
     event = everything.look()
