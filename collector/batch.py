@@ -52,7 +52,13 @@ SCHEMAS: dict[Signal, dict[str, pa.Schema]] = {
                 ("status", _U8), ("status_message", _TEXT), ("http_method", _TEXT), ("http_status", _U16),
                 ("peer", _TEXT), ("peer_type", _TEXT), ("trace_state", _TEXT), ("flags", _U32),
                 ("resource_id", _U64), ("scope_id", _U64), *_ATTRS,
-                ("dropped_events", _U32), ("dropped_links", _U32),
+                ("dropped_events", _U32), ("dropped_links", _U32), ("in_progress", pa.bool_()),
+            ]
+        ),
+        "segments": pa.schema(
+            [
+                ("tenant", _U32), *_IDS, ("parent_id", _U64), ("start_ns", _I64),
+                ("in_progress", pa.bool_()), ("subsegment", pa.bool_()), ("document", _TEXT),
             ]
         ),
         "span_events": pa.schema(

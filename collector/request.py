@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from collector.batch import Batch, Signal
 from collector.errors import Rejected
 
+Format = Literal["otlp", "xray"]
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One OTLP request, inflated and in protobuf: an `Export…ServiceRequest` of its signal.
+    """One request, inflated. format 'otlp': protobuf, an `Export…ServiceRequest` of its signal. 'xray': the
+    JSON object of PutTraceSegments, `{"TraceSegmentDocuments": [text, …]}`; its signal is traces.
 
     hints: lower-case header names that say where its items go: x-aws-log-group, x-aws-log-stream,
     x-aws-metric-namespace.
@@ -29,6 +32,16 @@ class Request:
     hints: Mapping[str, str] = field(default_factory=dict)
     receiver: str = ""
     sender: str = ""
+    format: Format = "otlp"
+
+
+@dataclass(frozen=True, slots=True)
+class Unprocessed:
+    """An X-Ray document that was refused. id: '' when it has none. code: X-Ray's, e.g. 'InvalidTraceId'."""
+
+    id: str
+    code: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +51,7 @@ class Outcome:
     refused: reason (collector.receivers.reasons) -> items. sampled_out: items left out on purpose, which
     is no refusal. message: an English sentence for the sender, '' when nothing was refused. error: set
     when the whole request cannot be decoded; then nothing of it is in the batch. warnings: reason -> how
-    often something was put right in what was accepted.
+    often something was put right in what was accepted. unprocessed: for X-Ray, every refused document.
     """
 
     accepted: int = 0
@@ -47,6 +60,7 @@ class Outcome:
     error: Rejected | None = None
     sampled_out: int = 0
     warnings: Mapping[str, int] = field(default_factory=dict)
+    unprocessed: Sequence[Unprocessed] = ()
 
     @property
     def rejected(self) -> int:

@@ -298,7 +298,8 @@ class Span:
     What is odd about it is said in `notes`:
     'orphan' its parent is not in the trace · 'cycle' its parent link would have closed a ring, and was cut ·
     'duplicate' an earlier row has the same id · 'skew' starts before its parent, or ends after it although
-    the parent waits for it · 'late' ends after its trace's root has ended · 'negative' ends before it starts.
+    the parent waits for it · 'late' ends after its trace's root has ended · 'negative' ends before it starts
+    · 'open' was sent before its end, which has not come: its duration is 0.
     self_ns: time in which none of its children ran. critical: its own stretches of the critical path.
     """
 

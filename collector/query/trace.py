@@ -156,7 +156,9 @@ def assemble(
         root=place[tree.root],
         failed=None if failed is None else place[failed],
         rooted=tree.rooted,
-        complete=tree.rooted and not any("orphan" in each or "cycle" in each for each in tree.notes),
+        complete=tree.rooted
+        and not any("orphan" in each or "cycle" in each for each in tree.notes)
+        and not any(row["in_progress"] for row in spans),
         spans=tuple(maker.span(at) for at in tree.order),
         resources=tuple(_resource(row, unpack) for row in named["resources"]),
         scopes=tuple(_scope(row, unpack) for row in named["scopes"]),
@@ -210,6 +212,8 @@ class _Maker:
         parent = tree.parents[at]
         key = (row["span_id"], row["start_ns"])
         notes = tree.notes[at] if row["duration_ns"] >= 0 else (*tree.notes[at], "negative")
+        if row["in_progress"]:
+            notes = (*notes, "open")
         return Span(
             index=derived.place[at],
             span_id=span_text(row["span_id"]),
@@ -319,6 +323,8 @@ def _sentences(columns: SpanColumns, tree: Tree, rows: Sequence[Row]) -> Iterato
     if counted["late"]:
         by = max(columns.ends) - columns.ends[tree.root]
         yield f"{_spans(counted['late'])} its end after the root's, by up to {duration_text(by)}."
+    if still := sum(row["in_progress"] for row in rows):
+        yield f"{_spans(still)} no end yet: it is in progress, or its end was lost."
     if negative := sum(row["duration_ns"] < 0 for row in rows):
         yield f"{_spans(negative)} an end before its start."
 

@@ -38,6 +38,7 @@ _METHOD = ("http.request.method", "http.method")
 _STATUS = ("http.response.status_code", "http.status_code")
 _EXCEPTION = ("exception.type",)
 _NO_STATUS = pa.scalar("0")
+_FINISHED = pa.scalar(False)  # noqa: FBT003 -- the value itself
 _ERROR = 2
 _THROTTLED = 429
 
@@ -63,7 +64,7 @@ def decode_traces(batch: pa.RecordBatch, group: Group) -> Items:
         spans.field("trace_state"), spans.field("flags"),
         found.resource_ids[found.resource], found.scope_ids[found.scope], sets.shape, sets.attrs,
         spans.field("dropped_attributes_count"), spans.field("dropped_events_count"),
-        spans.field("dropped_links_count"),
+        spans.field("dropped_links_count"), pa.repeat(_FINISHED, len(spans)),
     ]  # fmt: skip
     found_parts = (decode(spans, keys, problems, memories) for decode in (_events, _links))
     parts = [part for part in found_parts if part is not None]

@@ -205,7 +205,7 @@ class Control:
     @property
     def version(self) -> int:
         """Number of the last migration the database has."""
-        with self._read() as db:
+        with self.reading() as db:
             return int(db.scalar(sa.select(sa.func.max(_migrations.c.number))) or 0)
 
     def backup(self, path: Path) -> None:
@@ -220,7 +220,7 @@ class Control:
     def tenant_id(self, account: str, region: str) -> int:
         """The number of an (account, region) in telemetry rows; a new pair gets the next one."""
         same = sa.select(_tenants.c.id).where(_tenants.c.account == account, _tenants.c.region == region)
-        with self._write() as db:
+        with self.writing() as db:
             found = db.scalar(same)
             if found is None:
                 found = int(db.scalar(sa.select(sa.func.max(_tenants.c.id))) or 0) + 1
@@ -228,7 +228,7 @@ class Control:
             return int(found)
 
     def find_tenants(self) -> list[Tenant]:
-        with self._read() as db:
+        with self.reading() as db:
             return [Tenant(*row) for row in db.execute(sa.select(_tenants).order_by(_tenants.c.id))]
 
     # -- API keys
@@ -238,21 +238,21 @@ class Control:
         secret = new_secret(KEY_PREFIX)
         key = ApiKey(secrets.token_hex(4), name, tenant, now_ns)
         row = {"id": key.id, "name": name, "tenant": tenant, "created_ns": now_ns}
-        with self._write() as db:
+        with self.writing() as db:
             db.execute(sa.insert(_keys).values(hash=hash_secret(secret), **row))
         self._live_until = float("-inf")
         return secret, key
 
     def find_keys(self) -> list[ApiKey]:
         """All keys ever made, oldest first."""
-        with self._read() as db:
+        with self.reading() as db:
             rows = db.execute(sa.select(*_KEY_COLUMNS).order_by(_keys.c.created_ns, _keys.c.id))
             return [ApiKey(*row) for row in rows]
 
     def revoke_key(self, key_id: str, now_ns: int) -> bool:
         """End a key; False when there is no such key alive."""
         change = sa.update(_keys).where(_keys.c.id == key_id, _keys.c.revoked_ns.is_(None))
-        with self._write() as db:
+        with self.writing() as db:
             changed = db.execute(change.values(revoked_ns=now_ns)).rowcount > 0
         self._live_until = float("-inf")
         return changed
@@ -285,14 +285,14 @@ class Control:
         now = self._clock()
         if now >= self._live_until:
             query = sa.select(_keys.c.hash, *_KEY_COLUMNS).where(_keys.c.revoked_ns.is_(None))
-            with self._read() as db:
+            with self.reading() as db:
                 self._live = tuple((row[0], ApiKey(*row[1:])) for row in db.execute(query))
             self._live_until = now + _KEYS_FRESH_S
         return self._live
 
     def _used(self, key: ApiKey, now_ns: int) -> None:
         if any(key.id == live.id for _, live in self._live):
-            with self._write() as db:
+            with self.writing() as db:
                 db.execute(sa.update(_keys).where(_keys.c.id == key.id).values(last_used_ns=now_ns))
             self._live_until = float("-inf")
 
@@ -305,7 +305,7 @@ class Control:
     def use_login_token(self, token: str, now_ns: int) -> bool:
         """Whether the token was good; it is not any more."""
         gone = sa.delete(_logins).where(_logins.c.hash == hash_secret(token), _logins.c.expires_ns > now_ns)
-        with self._write() as db:
+        with self.writing() as db:
             return db.execute(gone).rowcount > 0
 
     def create_session(self, now_ns: int, ttl_ns: int = SESSION_TTL_NS) -> str:
@@ -316,23 +316,23 @@ class Control:
         query = sa.select(_sessions.c.created_ns, _sessions.c.expires_ns).where(
             _sessions.c.hash == hash_secret(token), _sessions.c.expires_ns > now_ns
         )
-        with self._read() as db:
+        with self.reading() as db:
             row = db.execute(query).first()
         return Session(*row) if row else None
 
     def end_session(self, token: str) -> None:
-        with self._write() as db:
+        with self.writing() as db:
             db.execute(sa.delete(_sessions).where(_sessions.c.hash == hash_secret(token)))
 
     def end_sessions(self) -> int:
         """Log everyone out; how many sessions that were."""
-        with self._write() as db:
+        with self.writing() as db:
             return int(db.execute(sa.delete(_sessions)).rowcount)
 
     def _issue(self, table: sa.Table, now_ns: int, ttl_ns: int) -> str:
         token = new_secret()
         row = {"hash": hash_secret(token), "created_ns": now_ns, "expires_ns": now_ns + ttl_ns}
-        with self._write() as db:
+        with self.writing() as db:
             db.execute(sa.delete(table).where(table.c.expires_ns <= now_ns))
             db.execute(sa.insert(table).values(**row))
         return token
@@ -340,7 +340,7 @@ class Control:
     def get_secret(self, name: str) -> str:
         """A random secret of the program itself, such as what signs forms; made when first asked for."""
         query = sa.select(_secrets.c.value).where(_secrets.c.name == name)
-        with self._write() as db:
+        with self.writing() as db:
             value = db.scalar(query)
             if value is None:
                 value = new_secret()
@@ -363,7 +363,7 @@ class Control:
         query = sa.select(_colors.c.name, _colors.c.slot).where(
             _colors.c.tenant == tenant, _colors.c.kind == kind
         )
-        with self._write() as db:
+        with self.writing() as db:
             slots = {str(name): int(slot) for name, slot in db.execute(query)}
             taken = set(slots.values())
             rows = []
@@ -381,13 +381,13 @@ class Control:
     # -- settings that were changed in the pages
 
     def find_settings(self) -> dict[str, str]:
-        with self._read() as db:
+        with self.reading() as db:
             rows = db.execute(sa.select(_settings.c.name, _settings.c.value).order_by(_settings.c.name))
             return {str(name): str(value) for name, value in rows}
 
     def change_settings(self, values: Mapping[str, str | None], now_ns: int) -> None:
         """Keep changed settings, all or none; None goes back to what the configuration says."""
-        with self._write() as db:
+        with self.writing() as db:
             for name, value in values.items():
                 db.execute(sa.delete(_settings).where(_settings.c.name == name))
                 if value is not None:
@@ -400,20 +400,20 @@ class Control:
         view = View(secrets.token_hex(6), tenant, page, name, query, now_ns)
         same = sa.and_(_views.c.tenant == tenant, _views.c.page == page, _views.c.name == name)
         row = {field: getattr(view, field) for field in View.__dataclass_fields__}
-        with self._write() as db:
+        with self.writing() as db:
             db.execute(sa.delete(_views).where(same))
             db.execute(sa.insert(_views).values(**row))
         return view
 
     def find_views(self, page: str | None = None, tenant: int = 0) -> list[View]:
         query = sa.select(_views).where(_views.c.tenant == tenant).order_by(_views.c.page, _views.c.name)
-        with self._read() as db:
+        with self.reading() as db:
             rows = db.execute(query if page is None else query.where(_views.c.page == page))
             return [View(*row) for row in rows]
 
     def delete_view(self, view_id: str, tenant: int = 0) -> bool:
         gone = sa.delete(_views).where(_views.c.id == view_id, _views.c.tenant == tenant)
-        with self._write() as db:
+        with self.writing() as db:
             return db.execute(gone).rowcount > 0
 
     # -- the connection
@@ -424,12 +424,14 @@ class Control:
         return self._engine
 
     @contextmanager
-    def _read(self) -> Iterator[sa.Connection]:
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection for SELECTs, here and in the other modules of the control store."""
         with self._lock, self._connected().connect() as db:
             yield db
 
     @contextmanager
-    def _write(self) -> Iterator[sa.Connection]:
+    def writing(self) -> Iterator[sa.Connection]:
+        """The same in one transaction, committed when the block ends and rolled back when it fails."""
         with self._lock, self._connected().connect() as db, db.execution_options(**_WRITES).begin():
             yield db
 

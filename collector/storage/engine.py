@@ -18,7 +18,7 @@ from collector.storage.store import StoreOptions
 
 MEMORY_DATABASE = ":memory:"
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of the period files; migrate.py brings older ones up to it."""
 
 Connection = duckdb.DuckDBPyConnection

@@ -156,7 +156,8 @@ class Roller:
             self._view(
                 "recent_spans",
                 [
-                    f"SELECT *, {number} AS file_no, rowid AS row_no FROM {alias}.spans"
+                    f"SELECT *, {number} AS file_no, rowid AS row_no FROM {alias}.spans "
+                    "WHERE NOT in_progress AND service <> ''"
                     for number, alias in enumerate(aliases)
                 ],
             )

@@ -12,11 +12,11 @@
         CASE
             WHEN kind NOT IN (3, 4) OR peer = '' THEN 0
             WHEN peer_type = 'queue' THEN 2
-            WHEN peer_type IN ('database', 'cache', 'aws') THEN 1
+            WHEN peer_type IN ('database', 'cache', 'aws') OR starts_with(peer_type, 'AWS::') THEN 1
             ELSE 3
         END AS role
     FROM spans SEMI JOIN ids USING (trace_hi, trace_lo)
-    WHERE tenant = $tenant AND start_ns >= $start_ns AND start_ns < $reach_ns
+    WHERE tenant = $tenant AND start_ns >= $start_ns AND start_ns < $reach_ns AND NOT in_progress AND service <> ''
 ),
 links AS (
     SELECT DISTINCT

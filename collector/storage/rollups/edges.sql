@@ -39,8 +39,10 @@ WITH told AS (
         CASE WHEN duration_ns <= 1 THEN 0 ELSE floor(8 * log2(duration_ns)) END::SMALLINT AS bucket,
         outcome, duration_ns
     FROM spans
-    WHERE seq > $after AND seq <= $until AND (
-        (kind IN (3, 4) AND peer <> '' AND peer_type IN ('database', 'cache', 'queue', 'aws'))
+    WHERE seq > $after AND seq <= $until AND NOT in_progress AND service <> '' AND (
+        (kind IN (3, 4) AND peer <> '' AND (
+            peer_type IN ('database', 'cache', 'queue', 'aws') OR starts_with(peer_type, 'AWS::')
+        ))
         OR (kind = 5 AND peer <> '' AND peer_type = 'queue')
         OR (kind = 2 AND parent_id = 0)
     )
@@ -80,7 +82,7 @@ SELECT
     CASE
         WHEN kind NOT IN (3, 4) OR peer = '' THEN 0
         WHEN peer_type = 'queue' THEN 2
-        WHEN peer_type IN ('database', 'cache', 'aws') THEN 1
+        WHEN peer_type IN ('database', 'cache', 'aws') OR starts_with(peer_type, 'AWS::') THEN 1
         ELSE 3
     END AS role,
     service, peer, peer_type, start_ns, outcome, duration_ns
@@ -174,6 +176,7 @@ FROM recent_spans ANTI JOIN (
 WHERE
     seq > $judged AND seq <= $judge
     AND kind IN (3, 4) AND peer <> '' AND peer_type NOT IN ('database', 'cache', 'queue', 'aws')
+    AND NOT starts_with(peer_type, 'AWS::')
 GROUP BY ALL;
 
 -- name: flush

@@ -8,7 +8,7 @@ SELECT
     count(*), count(*) FILTER (outcome = 1), count(*) FILTER (outcome = 2), count(*) FILTER (outcome = 3),
     sum(duration_ns)
 FROM spans
-WHERE seq > $after AND seq <= $until
+WHERE seq > $after AND seq <= $until AND NOT in_progress AND service <> ''
 GROUP BY ALL;
 
 -- name: flush

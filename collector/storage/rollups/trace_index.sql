@@ -11,12 +11,12 @@ FROM (
     SELECT
         tenant, trace_hi, trace_lo,
         min(start_ns), max(start_ns + least(greatest(duration_ns, 0), 9223372036854775807 - greatest(start_ns, 0))),
-        count(*), count(*) FILTER (outcome = 1), count(*) FILTER (outcome = 2), count(*) FILTER (outcome = 3),
-        list_sort(list(DISTINCT service)),
+        count(*) FILTER (NOT in_progress), count(*) FILTER (outcome = 1), count(*) FILTER (outcome = 2), count(*) FILTER (outcome = 3),
+        coalesce(list_sort(list(DISTINCT service) FILTER (service <> '')), []),
         min(struct_pack(
             start_ns := start_ns, duration_ns := duration_ns, service := service, name := name,
             outcome := outcome, method := http_method, status := http_status
-        )) FILTER (parent_id = 0) AS root
+        )) FILTER (parent_id = 0 AND NOT in_progress) AS root
     FROM spans
     WHERE seq > $after AND seq <= $until
     GROUP BY tenant, trace_hi, trace_lo
@@ -48,8 +48,9 @@ sets AS (
     GROUP BY tenant, trace_hi, trace_lo
 )
 SELECT
-    $until, tenant, trace_hi, trace_lo, first_ns, last_ns, spans, errors, throttles, faults, services,
+    $until, tenant, trace_hi, trace_lo, first_ns, last_ns, spans, errors, throttles, faults,
+    coalesce(services, []),
     coalesce(root.service, ''), coalesce(root.name, ''), coalesce(root.start_ns, 0), coalesce(root.duration_ns, 0),
     coalesce(root.outcome, 0), coalesce(root.method, ''), coalesce(root.status, 0)
-FROM merged JOIN sets USING (tenant, trace_hi, trace_lo)
+FROM merged LEFT JOIN sets USING (tenant, trace_hi, trace_lo)
 ORDER BY trace_hi, trace_lo;

@@ -1,4 +1,4 @@
--- Tables that every period file has, version 2.
+-- Tables that every period file has, version 3.
 
 CREATE TABLE resources (
     seq UBIGINT NOT NULL,

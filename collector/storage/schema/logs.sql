@@ -1,4 +1,4 @@
--- Tables of a logs period file, version 2.
+-- Tables of a logs period file, version 3.
 
 CREATE TABLE logs (
     seq UBIGINT NOT NULL,

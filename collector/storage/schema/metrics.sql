@@ -1,4 +1,4 @@
--- Tables of a metrics period file, version 2.
+-- Tables of a metrics period file, version 3.
 
 CREATE TABLE numbers (
     seq UBIGINT NOT NULL,

@@ -1,4 +1,4 @@
--- Tables of a traces period file, version 2. Columns are those of collector/batch.py after `seq`.
+-- Tables of a traces period file, version 3. Columns are those of collector/batch.py after `seq`.
 -- `seq` is the commit's number, monotonic over all files of a signal. Ids are big-endian halves; 0 means none.
 
 CREATE TABLE spans (
@@ -19,7 +19,7 @@ CREATE TABLE spans (
     http_method VARCHAR NOT NULL,
     http_status USMALLINT NOT NULL,            -- 0: none
     peer VARCHAR NOT NULL,                     -- what a client or producer span calls when nobody instrumented it
-    peer_type VARCHAR NOT NULL,                -- '' database cache queue rpc remote aws
+    peer_type VARCHAR NOT NULL,                -- '' database cache queue rpc remote aws, or X-Ray's type: AWS::…
     trace_state VARCHAR NOT NULL,
     flags UINTEGER NOT NULL,
     resource_id UBIGINT NOT NULL,
@@ -28,7 +28,8 @@ CREATE TABLE spans (
     attrs VARCHAR NOT NULL USING COMPRESSION zstd,
     dropped_attributes UINTEGER NOT NULL,
     dropped_events UINTEGER NOT NULL,
-    dropped_links UINTEGER NOT NULL
+    dropped_links UINTEGER NOT NULL,
+    in_progress BOOLEAN NOT NULL               -- X-Ray: sent before its end; duration 0, and no roll-up counts it
 );
 
 CREATE TABLE span_events (
@@ -61,6 +62,21 @@ CREATE TABLE span_links (
     shape UBIGINT NOT NULL,
     attrs VARCHAR NOT NULL,
     dropped_attributes UINTEGER NOT NULL
+);
+
+-- X-Ray documents as they were sent, one for each segment and each independent subsegment; the spans made of them
+-- stand in `spans`. A document can come again: a complete one stands above one in progress, a later above an earlier.
+CREATE TABLE segments (
+    seq UBIGINT NOT NULL,
+    tenant UINTEGER NOT NULL,
+    trace_hi UBIGINT NOT NULL,
+    trace_lo UBIGINT NOT NULL,
+    span_id UBIGINT NOT NULL,
+    parent_id UBIGINT NOT NULL,
+    start_ns BIGINT NOT NULL,
+    in_progress BOOLEAN NOT NULL,
+    subsegment BOOLEAN NOT NULL,               -- sent alone, "type": "subsegment"
+    document VARCHAR NOT NULL USING COMPRESSION zstd
 );
 
 -- Roll-ups: derived from the rows above, merged by addition (counts, sums), least and greatest (times).
