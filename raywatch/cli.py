@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from collector.errors import QueryError, RaywatchError
-from raywatch import logs
+from raywatch import logs, process
 from raywatch.config import Config, ConfigError, load
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+SETTLED_AFTER = 3.0
+"""Seconds after the start in which the parts have done what they do only once."""
 CLOSE_WITHIN = 9.5
 """Seconds after which a stop that has not finished is ended."""
 
@@ -160,7 +162,9 @@ def _serve(config: Config, *, quiet: bool) -> None:
         with _working("opening the data …", quiet=quiet):
             server = stack.enter_context(serving(config, _version()))
         _announce(server, quiet=quiet)
-        stop.wait()
+        if not stop.wait(SETTLED_AFTER):
+            process.release_startup_memory()
+            stop.wait()
         _end_within(CLOSE_WITHIN, server.drained.is_set)
         if not quiet:
             click.echo("raywatch: finishing what was received …", err=True)

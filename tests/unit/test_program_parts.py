@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,7 +17,7 @@ from receiving import wait_until
 from alarms.scheduler import Job, Scheduler
 from collector.errors import RaywatchError, Unauthenticated
 from collector.storage.control import Control
-from raywatch import running, show
+from raywatch import process, running, show
 from raywatch.assemble import allowed_hosts, authenticator
 from raywatch.listen import Bind, binds, explain_busy, refuse_open_doors
 from raywatch.process import figures
@@ -190,3 +192,33 @@ def test_the_process_knows_itself() -> None:
     assert own["process_resident_memory_bytes"] > 10**6
     assert own["process_threads"] >= 1
     assert own["process_cpu_seconds_total"] > 0
+
+
+MAPS = """\
+7f00-7f80 r--p 00000000 fe:00 123        /usr/lib/libarrow.so.2600
+7f80-7fa0 r-xp 00080000 fe:00 123        /usr/lib/libarrow.so.2600
+7fa0-7fb0 r--p 000a0000 fe:00 123        /usr/lib/libarrow.so.2600
+7fb0-7fc0 rw-p 000b0000 fe:00 123        /usr/lib/libarrow.so.2600
+8000-8100 r-xp 00000000 00:00 0          [vdso]
+9000-9100 r-xp 00000000 fe:00 77         /usr/bin/python3.11
+a000-a100 r-xp 00000000 fe:00 78         /opt/venv/lib/_duckdb.cpython-311-x86_64-linux-gnu.so
+"""
+
+
+def test_only_the_code_of_libraries_is_dropped() -> None:
+    assert process._library_pages(MAPS) == [(0x7F80, 0x7FA0), (0xA000, 0xA100)]
+
+
+def test_a_process_works_on_after_giving_memory_back() -> None:
+    program = (
+        "import duckdb, pyarrow as pa, pyarrow.compute as pc\n"
+        "from raywatch import process\n"
+        "before = process.resident_bytes()\n"
+        "process.release_startup_memory()\n"
+        "after = process.resident_bytes()\n"
+        "assert duckdb.sql('SELECT sum(i) FROM range(1000) t(i)').fetchall() == [(499500,)]\n"
+        "assert pc.sum(pa.array([1, 2])).as_py() == 3\n"
+        "print(before - after)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > (1 << 20 if sys.platform == "linux" else -1)
