@@ -60,7 +60,7 @@ def log_patterns(
 ) -> LogPatterns:
     """The patterns of the newest `scan` selected records, or a few more."""
     timed = Timed.of(store, deadline)
-    return _patterns(timed, selection, frozenset(), limit, scan)
+    return _patterns(timed, selection, _newest(timed, selection, scan), frozenset(), limit)
 
 
 def new_patterns(
@@ -78,10 +78,13 @@ def new_patterns(
     """
     timed = Timed.of(store, deadline)
     start_ns = selection.start_ns
+    newest = _newest(timed, selection, scan)
+    if not newest[1].total:
+        return LogPatterns((), 0, 0, 0, newest[1].step_ns)
     earlier, _ = _newest(timed, replace(selection, start_ns=start_ns - before_ns, end_ns=start_ns), scan)
     templates = rows_of(timed, earlier).read("logs_templates", **_MASK_PARAMS)["template"].to_pylist()
     known = {fold(template, ()) for template in templates}
-    return _patterns(timed, selection, known, limit, scan)
+    return _patterns(timed, selection, newest, known, limit)
 
 
 def log_fields(store: Reader, selection: LogSelection, *, deadline: float = 10.0) -> LogFields:
@@ -109,10 +112,16 @@ def _newest(timed: Timed, selection: LogSelection, scan: int) -> tuple[LogSelect
 
 
 def _patterns(
-    timed: Timed, selection: LogSelection, known: frozenset[str] | set[str], limit: int, scan: int
+    timed: Timed,
+    selection: LogSelection,
+    looked_at: tuple[LogSelection, LogHistogram],
+    known: frozenset[str] | set[str],
+    limit: int,
 ) -> LogPatterns:
-    """Patterns that are not among `known`."""
-    newest, histogram = _newest(timed, selection, scan)
+    """Patterns that are not among `known`. looked_at: see `_newest`."""
+    newest, histogram = looked_at
+    if not histogram.total:
+        return LogPatterns((), 0, 0, 0, histogram.step_ns)
     step = choose_step(selection.start_ns, selection.end_ns, TREND)
     origin = selection.start_ns // step * step
     size = count_steps(selection.start_ns, selection.end_ns, step)

@@ -82,6 +82,7 @@ def match(timed: Timed, selection: TraceSelection, *, tree: Node | None = None) 
         "end_ns": selection.end_ns,
         "dmin_ns": max(0, selection.dmin_ns or 0),
         "dmost_ns": LONGEST if selection.dmax_ns is None else selection.dmax_ns - 1,
+        "one_in": selection.one_in,
         **around,
         **predicate.params,
     }

@@ -27,7 +27,8 @@ class TraceSelection:
 
     A trace is in the range when its first span starts in it. filter: an expression such as
     `service("payments"){fault} AND http.route = "/x"`. dmin_ns, dmax_ns: bounds of the whole trace's
-    duration, the second one exclusive.
+    duration, the second one exclusive. one_in: look at one in so many traces, chosen by their ids, and scale
+    what is counted (thinning.py).
     """
 
     start_ns: int
@@ -36,6 +37,7 @@ class TraceSelection:
     dmin_ns: int | None = None
     dmax_ns: int | None = None
     tenant: int = 0
+    one_in: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,8 @@ class TraceRow:
 
 @dataclass(frozen=True, slots=True)
 class TracePage:
-    """Traces in the order asked for. total: exactly how many match. cursor: of the next page, '' after the
-    last.
+    """Traces in the order asked for. total: how many match, an estimate for a thinned selection. cursor: of
+    the next page, '' after the last.
     """
 
     traces: Sequence[TraceRow]

@@ -58,11 +58,11 @@ def get_trace(store: Reader, trace_id: str, *, tenant: int = 0, deadline: float 
     if not rows["spans"]:
         return None
     named = {
-        name: _named(timed, f"trace_{name}", sorted({row[key] for row in rows["spans"]}))
+        name: _named(timed, f"trace_{name}", sorted({row[key] for row in rows["spans"]}), place)
         for name, key in (("resources", "resource_id"), ("scopes", "scope_id"))
     }
     shapes = {row["shape"] for each in (*rows.values(), *named.values()) for row in each}
-    return assemble(high, low, rows, named, _unpacker(_named(timed, "shapes", sorted(shapes))))
+    return assemble(high, low, rows, named, _unpacker(_named(timed, "shapes", sorted(shapes), place)))
 
 
 def find_place(timed: Timed, high: int, low: int, tenant: int) -> dict[str, int] | None:
@@ -84,8 +84,11 @@ def _rows(timed: Timed, question: str, place: Mapping[str, int]) -> list[dict[st
     return found
 
 
-def _named(timed: Timed, question: str, ids: Sequence[int]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = ask(timed, load_sql(question), {"ids": ids}).to_pylist()
+def _named(timed: Timed, question: str, ids: Sequence[int], place: Mapping[str, int]) -> list[dict[str, Any]]:
+    """What the rows of the trace refer to: it stands in the files that they stand in."""
+    start, end = place["first_ns"], min(place["last_ns"], _LONGEST - 1) + 1
+    table = ask(timed, load_sql(question), {"ids": ids}, start_ns=start, end_ns=end)
+    found: list[dict[str, Any]] = table.to_pylist()
     return found
 
 

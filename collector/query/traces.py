@@ -6,7 +6,8 @@ Handed a store and a selection; answers frozen values of model_traces. One trace
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from collector.attributes import unescape
@@ -81,24 +82,46 @@ def find_traces(
         "first_page": not cursor, "after_key": after[1], "after_ns": after[2],
         "after_hi": number >> 64, "after_lo": number & (1 << 64) - 1, "limit": limit + 1,
     }  # fmt: skip
-    found = match(timed, selection).ask(timed, "traces_page", ("/*key*/", _KEYS[order]), **place)
-    rows = found.to_pylist()
-    page = rows[:limit]
-    total = rows[0]["total"] if rows else 0
-    if cursor and not rows:
+    whole = replace(selection, one_in=1)
+    found: list[Mapping[str, Any]] = []
+    for part in _newest_first(whole, selection.one_in, int(str(after[2])) if cursor else None, order):
+        table = match(timed, part).ask(timed, "traces_page", ("/*key*/", _KEYS[order]), **place)
+        found = table.to_pylist()
+        if len(found) > limit:
+            break
+    page = found[:limit]
+    total = found[0]["total"] if found else 0
+    if selection.one_in > 1 or (cursor and not found):
         total = count_traces(store, selection, deadline=timed.left)
     more = ""
-    if len(rows) > limit:
+    if len(found) > limit:
         last = page[-1]
         ids = trace_text(last["trace_hi"], last["trace_lo"])
         more = encode_cursor((order, last["key"], last["first_ns"], ids))
     return TracePage(_details(timed, page, selection.tenant), total, more)
 
 
+def _newest_first(
+    selection: TraceSelection, one_in: int, before_ns: int | None, order: TraceOrder
+) -> Iterator[TraceSelection]:
+    """What to look through until a page is full: of very many traces first the newest, then ever more."""
+    start, end = selection.start_ns, selection.end_ns
+    if one_in == 1 or order != "newest":
+        yield selection
+        return
+    end = end if before_ns is None else min(end, before_ns + 1)
+    length = max((end - start) // (8 * one_in), 1)
+    while end - length > start:
+        yield replace(selection, start_ns=end - length, end_ns=end)
+        length *= 8
+    yield replace(selection, end_ns=end)
+
+
 def count_traces(store: Reader, selection: TraceSelection, *, deadline: float = 10.0) -> int:
     """How many traces match."""
     timed = Timed.of(store, deadline)
-    return int(match(timed, selection).ask(timed, "traces_count")["traces"][0].as_py())
+    counted = match(timed, selection).ask(timed, "traces_count")["traces"][0].as_py()
+    return int(counted) * selection.one_in
 
 
 def _details(timed: Timed, page: Sequence[Mapping[str, Any]], tenant: int) -> tuple[TraceRow, ...]:
@@ -106,7 +129,7 @@ def _details(timed: Timed, page: Sequence[Mapping[str, Any]], tenant: int) -> tu
     if not page:
         return ()
     first, last = min(row["first_ns"] for row in page), max(row["first_ns"] for row in page)
-    start, end = within(first, last)["before_ns"], min(last + 6 * HOUR, LONGEST)
+    start, end = within(first, last)["before_ns"], min(last + HOUR, LONGEST)
     params = {
         "tenant": tenant, "from_ns": start, "to_ns": end,
         "his": [row["trace_hi"] for row in page], "los": [row["trace_lo"] for row in page],
@@ -175,11 +198,13 @@ def trace_overview(
         outcome = OUTCOMES[row["outcome"]]
         match row["part"]:
             case "time":
-                over_time[outcome][row["place"]] = row["traces"]
+                over_time[outcome][row["place"]] = row["traces"] * selection.one_in
             case "duration":
-                durations[outcome][row["place"]] = row["traces"]
-            case "exact":
+                durations[outcome][row["place"]] = row["traces"] * selection.one_in
+            case "exact" if selection.one_in == 1:
                 exact.append(row["duration_ns"])
+            case "exact":
+                pass
             case _:
                 drawn.append(row)
     counts = counts_of({name: sum(values) for name, values in over_time.items()})
@@ -234,7 +259,7 @@ def trace_facets(
         table = matching.ask(timed, "traces_facets", ("/*members*/", " UNION ALL ".join(parts)), **place)
         rows = table.to_pylist()
         for text, field in asked.items():
-            own = [row for row in rows if row["field"] == text]
+            own = [row | {"traces": row["traces"] * selection.one_in} for row in rows if row["field"] == text]
             answers[text] = _facet(text, own, _reader(field), kept[text], limit)
     return tuple(answers[text] for text in fields)
 
@@ -317,18 +342,18 @@ def group_traces(
     table = matching.ask(timed, "traces_groups", ("/*members*/", listed), **bind.params, limit=limit)
     rows = table.to_pylist()
     total = rows[0]["all_traces"] if rows else 0
-    read = _reader(field)
+    read, scale = _reader(field), selection.one_in
     groups = tuple(
         TraceGroup(
             read(row["value"]),
-            counts_of(row),
+            counts_of({name: row[name] * scale for name in OUTCOMES}),
             row["traces"] / total,
             *three(row["quantiles"]),
-            total_ns=row["total_ns"],
+            total_ns=row["total_ns"] * scale,
         )
         for row in rows
     )
-    return TraceGroups(by, groups, (rows[0]["different"] if rows else 0) - len(groups), total)
+    return TraceGroups(by, groups, (rows[0]["different"] if rows else 0) - len(groups), total * scale)
 
 
 # What is different

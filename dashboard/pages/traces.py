@@ -23,6 +23,7 @@ from collector.query.model_traces import (
     TraceRow,
     TraceSelection,
 )
+from collector.query.thinning import thinned
 from collector.query.trace_choices import without_parts
 from collector.query.traces import find_traces, group_traces, trace_facets, trace_overview, what_is_different
 from dashboard import charts, svg, units
@@ -66,7 +67,8 @@ def show(web: Web, ctx: Context) -> Answer:
     whole = TraceSelection(ctx.start_ns, ctx.end_ns, filter=ctx.q)
     brushed = replace(whole, dmin_ns=_nanoseconds(ctx, "dmin"), dmax_ns=_nanoseconds(ctx, "dmax"))
     try:
-        return _answer(web, ctx, whole, brushed)
+        whole = thinned(web.store, whole, deadline=web.settings.deadline)
+        return _answer(web, ctx, whole, replace(brushed, one_in=whole.one_in))
     except QueryError as error:
         problem = problem_of(ctx, error)
         plain = replace(whole, filter="")

@@ -1,10 +1,10 @@
 -- The traces of a range that match a filter, one row each: the CTE `matched` that other questions go on from.
 -- A trace can have several rows in the index, one for each time it was flushed; most have one, which is passed
 -- through as it is. Parts are looked for some minutes around the range, so that a trace that began before it
--- is not taken for one that began inside.
+-- is not taken for one that began inside. $one_in: of a thinned selection only one in so many traces, by its id.
 WITH parts AS (
     SELECT * FROM trace_index
-    WHERE tenant = $tenant AND last_ns >= $before_ns AND first_ns < $reach_ns
+    WHERE tenant = $tenant AND last_ns >= $before_ns AND first_ns < $reach_ns AND (trace_lo & ($one_in::UBIGINT - 1)) = 0
 ),
 split AS MATERIALIZED (
     SELECT trace_hi, trace_lo FROM parts GROUP BY trace_hi, trace_lo HAVING count(*) > 1
@@ -37,7 +37,7 @@ t AS (
     SELECT
         trace_hi, trace_lo, first_ns, spans, errors, throttles, faults, services,
         root_service, root_name, root_method, root_status,
-        least(greatest(last_ns::HUGEINT - first_ns, 0), 9223372036854775807)::BIGINT AS duration_ns,
+        greatest(last_ns - greatest(first_ns, 0), 0) AS duration_ns,
         CASE WHEN root_service <> '' THEN root_duration_ns END AS response_ns,
         CASE
             WHEN root_service <> '' THEN root_outcome
