@@ -6,6 +6,8 @@ import json
 import random
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -93,8 +95,13 @@ def test_robots_are_limited_and_people_are_not() -> None:
     assert not limiter.refuses("PriceBot/1.2", 2.5)
 
 
-def test_messages_come_out_in_order_and_once(tmp_path: Path) -> None:
-    messages = Messages(str(tmp_path / "orders.db"))
+@pytest.fixture
+def messages(tmp_path: Path) -> Iterator[Messages]:
+    with closing(Messages(str(tmp_path / "orders.db"))) as opened:
+        yield opened
+
+
+def test_messages_come_out_in_order_and_once(messages: Messages) -> None:
     for number in range(13):
         messages.put(json.dumps(number), now=100.0 + number)
     assert messages.depth(now=113.0) == (13, 13.0)
@@ -105,8 +112,7 @@ def test_messages_come_out_in_order_and_once(tmp_path: Path) -> None:
     assert messages.depth(now=113.0) == (0, 0.0)
 
 
-def test_taking_waits_for_the_first_message(tmp_path: Path) -> None:
-    messages = Messages(str(tmp_path / "orders.db"))
+def test_taking_waits_for_the_first_message(messages: Messages) -> None:
     taken: list[list[str]] = []
     waiting = threading.Thread(target=lambda: taken.append(messages.take(30)))
     waiting.start()
@@ -116,8 +122,10 @@ def test_taking_waits_for_the_first_message(tmp_path: Path) -> None:
 
 
 def test_messages_survive_the_broker(tmp_path: Path) -> None:
-    Messages(str(tmp_path / "orders.db")).put("1", now=0.0)
-    assert Messages(str(tmp_path / "orders.db")).take(0) == ["1"]
+    with closing(Messages(str(tmp_path / "orders.db"))) as before:
+        before.put("1", now=0.0)
+    with closing(Messages(str(tmp_path / "orders.db"))) as after:
+        assert after.take(0) == ["1"]
 
 
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
@@ -134,6 +142,7 @@ def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with shop.transaction():
         shop.change("INSERT INTO stock VALUES ('sk-1', 1)")
     assert shop.query("SELECT quantity FROM stock WHERE sku = ?", "sk-1") == [(1,)]
+    shop.close()
 
 
 def test_every_instrumented_program_exists_and_both_protocols_are_used() -> None:

@@ -45,6 +45,12 @@ class Database:
             raise
         self.change("COMMIT")
 
+    def close(self) -> None:
+        """Lets this thread's connection go; the others go with their threads."""
+        if hasattr(self._local, "connection"):
+            self._local.connection.close()
+            del self._local.connection
+
     @contextmanager
     def _cursor(self) -> Iterator[sqlite3.Cursor]:
         if not hasattr(self._local, "connection"):

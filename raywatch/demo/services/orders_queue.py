@@ -47,6 +47,10 @@ class Messages:
             count, oldest = self._rows.execute("SELECT count(*), min(put) FROM messages").fetchone()
         return count, now - oldest if count else 0.0
 
+    def close(self) -> None:
+        with self._changed:
+            self._rows.close()
+
     def _oldest(self) -> list[tuple[int, str]]:
         return self._rows.execute(
             "SELECT id, message FROM messages ORDER BY id LIMIT ?", (_BATCH,)
