@@ -1,43 +1,14 @@
-"""Every AWS service that is spoken here, and what each of its operations does to the world.
-
-A service is a line in SERVICES; an operation is a line in its topic module. The names, shapes and errors are
-botocore's; what is in its model and not in a registry answers "not implemented in Raywatch".
-"""
+"""Every AWS service that is spoken here, by the name in credential scopes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
 
-from dashboard.aws.call import Operations
+from dashboard.aws.service import Service
+from dashboard.aws.sts import STS
+from dashboard.aws.xray import XRAY
 
-Effect: TypeAlias = Literal["read", "change", "data", "any"]
-"""read: asks. change: alters control data, and is recorded in the audit trail. data: sends telemetry.
-any: what senders and readers both need, such as sampling rules.
-"""
-
-READ_VERBS = ("Get", "List", "Describe", "BatchGet")
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """One AWS service.
-
-    name: in credential scopes and ARNs. model: its folder in botocore's data. title: as people call it.
-    invalid, throttled: its exceptions for a request that cannot be right and for "try again later"; an
-    operation whose model does not have them answers the protocol's own. effects: of operations whose name
-    does not tell it; of others, those that begin with one of READ_VERBS read and the rest change.
-    """
-
-    name: str
-    model: str
-    title: str
-    operations: Operations
-    effects: Mapping[str, Effect] = field(default_factory=dict)
-    invalid: str = "ValidationException"
-    throttled: str = "ThrottlingException"
-
-    def effect(self, operation: str) -> Effect:
-        """What an operation does; the one place that says it."""
-        return self.effects.get(operation) or ("read" if operation.startswith(READ_VERBS) else "change")
+SERVICES: Mapping[str, Service] = {
+    XRAY.name: XRAY,
+    STS.name: STS,
+}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboard.aws.call import Operations
-from dashboard.aws.registry import Service
+from dashboard.aws.service import Service
 
 OPERATIONS: Operations = {}
 
