@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dashboard.aws.call import Operations
 from dashboard.aws.service import Service
+from dashboard.aws.xray_repairs import REPAIRS, UNBOUNDED
 
 OPERATIONS: Operations = {}
 
@@ -22,4 +23,6 @@ XRAY = Service(
     },
     invalid="InvalidRequestException",
     throttled="ThrottledException",
+    repairs=REPAIRS,
+    unbounded=UNBOUNDED,
 )
