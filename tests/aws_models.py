@@ -85,7 +85,7 @@ def _structure(shape: Shape, depth: int, *, full: bool) -> st.SearchStrategy[Any
     each = {
         name: members(one.shape, depth - 1, full=full)
         for name, one in shape.members.items()
-        if depth > 0 or name in shape.required
+        if (depth > 0 or name in shape.required) and not (full and _is_empty(one.shape))
     }
     if shape.union:
         return st.one_of([st.fixed_dictionaries({name: one}) for name, one in each.items()])
@@ -93,6 +93,10 @@ def _structure(shape: Shape, depth: int, *, full: bool) -> st.SearchStrategy[Any
     return st.fixed_dictionaries(
         required, optional={name: one for name, one in each.items() if name not in required}
     )
+
+
+def _is_empty(shape: Shape) -> bool:
+    return shape.type == "structure" and not shape.members
 
 
 def as_dates(shape: Shape | None, value: Any) -> Any:
