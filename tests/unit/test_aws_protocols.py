@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -9,7 +11,8 @@ from aws_models import as_dates, as_seconds, botocore_model, environ_of, members
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dashboard.aws.models import ServiceModel, load
+from dashboard.aws import reading, writing
+from dashboard.aws.models import Member, OperationModel, ServiceModel, Shape, load
 from dashboard.aws.problems import problem_of
 from dashboard.aws.protocols import Problem, Spoken, Wire
 from dashboard.aws.reading import Unfit
@@ -261,3 +264,42 @@ def test_patterns_and_names_of_lists_are_of_the_model() -> None:
         operation = MODELS["xray"].operation("GetSamplingTargets")
         assert operation.input is not None
         assert name in {one.shape.name for one in operation.input.members.values()}
+
+
+def _nested() -> Shape:
+    """A structure that holds a list of itself."""
+    shape = Shape("Node", "structure")
+    children = Shape("Nodes", "list", member=Member(shape))
+    shape.members = {"Name": Member(Shape("Name", "string", most=3)), "Nodes": Member(children)}
+    return shape
+
+
+def test_a_shape_may_hold_itself() -> None:
+    shape = _nested()
+    value = {"Name": "a", "Nodes": [{"Name": "b", "Nodes": [{"Name": "c"}]}, {}]}
+    assert reading.Compiler().reader(shape)(value) == value
+    assert writing.Compiler("iso8601").writer(shape)(value) == value
+    with pytest.raises(Unfit) as caught:
+        reading.Compiler().reader(shape)({"Nodes": [{}, {"Nodes": [{"Name": "long"}]}]})
+    assert str(caught.value) == "Nodes[1].Nodes[0].Name: expected at most 3 characters, not 4"
+
+
+def test_a_body_may_be_nested_deeper_than_python_likes() -> None:
+    operation = OperationModel("Nest", "/Nest", _nested(), None, "", {})
+    body = b'{"Nodes":[' * 450 + b"]}" * 450
+    with pytest.raises(Unfit, match="nested too deep"):
+        wire_of("rest-json", "xray").read(operation, body)
+
+
+def test_threads_that_compile_at_once_get_functions_that_work() -> None:
+    shape = _nested()
+    value = {"Nodes": [{"Nodes": [{}]}]}
+    for _ in range(50):
+        compiler, start = reading.Compiler(), threading.Barrier(4)
+
+        def read_it(compiler: reading.Compiler = compiler, start: threading.Barrier = start) -> Any:
+            start.wait()
+            return compiler.reader(shape)(value)
+
+        with ThreadPoolExecutor(4) as pool:
+            assert [one.result() for one in [pool.submit(read_it) for _ in range(4)]] == [value] * 4
