@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -232,6 +233,34 @@ def test_samplers_are_understood_as_they_are() -> None:
     }
 
 
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**65), 2**65) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_any_json_is_read_or_refused(data: Any) -> None:
+    """Values of every kind where the model has members, in operations of every kind."""
+    operation = MODELS["xray"].operation(data.draw(st.sampled_from(sorted(MODELS["xray"].names))))
+    names = sorted(operation.input.members) if operation.input else []
+    some = st.dictionaries(st.sampled_from(names), JSON_VALUES, max_size=4) if names else JSON_VALUES
+    try:
+        read(operation.name, json.dumps(data.draw(some | JSON_VALUES)).encode())
+    except Unfit:
+        return
+
+
+@given(st.binary(max_size=80), st.sampled_from(["GetCallerIdentity", "AssumeRole", "GetSessionToken"]))
+def test_any_form_is_read_or_refused(body: bytes, name: str) -> None:
+    try:
+        wire_of("query", "sts").read(MODELS["sts"].operation(name), b"Action=x&Tags.member." + body)
+    except Unfit:
+        return
+
+
 def test_an_answer_keeps_whole_numbers_and_leaves_out_what_is_not_there() -> None:
     rule = {"Priority": 10.0, "FixedRate": 1, "Version": 1, "RuleARN": None, "Attributes": {}}
     answer = {"SamplingRuleRecords": [{"SamplingRule": rule, "CreatedAt": 1700000000.0}], "NextToken": ""}
@@ -285,7 +314,7 @@ def test_a_shape_may_hold_itself() -> None:
 
 
 def test_a_body_may_be_nested_deeper_than_python_likes() -> None:
-    operation = OperationModel("Nest", "/Nest", _nested(), None, "", {})
+    operation = OperationModel("Nest", _nested(), None, "", {})
     body = b'{"Nodes":[' * 450 + b"]}" * 450
     with pytest.raises(Unfit, match="nested too deep"):
         wire_of("rest-json", "xray").read(operation, body)
