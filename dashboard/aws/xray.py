@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dashboard.aws.call import Operations
 from dashboard.aws.service import Service
-from dashboard.aws.xray_repairs import REPAIRS, UNBOUNDED
 
 OPERATIONS: Operations = {}
 
@@ -23,6 +22,4 @@ XRAY = Service(
     },
     invalid="InvalidRequestException",
     throttled="ThrottledException",
-    repairs=REPAIRS,
-    unbounded=UNBOUNDED,
 )

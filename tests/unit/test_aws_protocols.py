@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -218,19 +219,19 @@ def test_nothing_and_the_unknown_are_fine(body: bytes) -> None:
     assert read("GetSamplingRules", body) == {}
 
 
-def test_samplers_are_understood_as_they_are() -> None:
-    one = b'{"RuleName":"r","ClientID":"%s","Timestamp":1,"RequestCount":9,"SampleCount":7,"Mine":1}' % (
-        b"a" * 24
-    )
-    body = b'{"SamplingStatisticsDocuments":[%s],"SamplingBoostStatisticsDocuments":null}' % b",".join(
-        [one] * 30
-    )
-    found = read("GetSamplingTargets", body)
-    assert [each["SampledCount"] for each in found["SamplingStatisticsDocuments"]] == [7] * 30
-    assert "SamplingBoostStatisticsDocuments" not in found
-    assert read("GetSamplingTargets", b'{"SamplingStatisticsDocuments":null}') == {
-        "SamplingStatisticsDocuments": []
-    }
+def test_a_service_may_take_what_known_clients_send_differently() -> None:
+    def named(body: dict[str, Any]) -> dict[str, Any]:
+        return {"TagKeys": body.pop("Keys", None) or [], **body}
+
+    service = replace(XRAY, repairs={"UntagResource": named}, unbounded=frozenset({"TagKeyList"}))
+    wire, operation = Spoken(service, MODELS["xray"]).json(), MODELS["xray"].operation("UntagResource")
+    body = json.dumps({"ResourceARN": "arn", "Keys": ["k"] * 300}).encode()
+    assert wire.read(operation, body) == {"ResourceARN": "arn", "TagKeys": ["k"] * 300}
+    assert wire.read(operation, b'{"ResourceARN": "arn"}')["TagKeys"] == []
+    with pytest.raises(Unfit, match="expected an object, not a list"):
+        wire.read(operation, b"[]")
+    with pytest.raises(Unfit, match="TagKeys: expected 0 to 200 items, not 300"):
+        read("UntagResource", body.replace(b"Keys", b"TagKeys"))
 
 
 JSON_VALUES = st.recursive(
@@ -286,13 +287,6 @@ def test_every_operation_has_an_effect_and_the_tables_name_only_what_exists() ->
         "PutEncryptionConfig", "PutResourcePolicy", "TagResource", "UntagResource", "UpdateGroup",
         "UpdateIndexingRule", "UpdateSamplingRule", "UpdateTraceSegmentDestination",
     }  # fmt: skip
-
-
-def test_patterns_and_names_of_lists_are_of_the_model() -> None:
-    for name in XRAY.unbounded:
-        operation = MODELS["xray"].operation("GetSamplingTargets")
-        assert operation.input is not None
-        assert name in {one.shape.name for one in operation.input.members.values()}
 
 
 def _nested() -> Shape:
