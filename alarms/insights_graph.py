@@ -79,3 +79,11 @@ def clients(windows: Sequence[Window], root: Node) -> Counts:
         for (a, b), counts in window.edges.items()
         if a.type == "client" and b in above
     )
+
+
+def impact_graph(windows: Sequence[Window], affected: Iterable[Node]) -> tuple[list[Node], list[Edge]]:
+    """Nodes that fail with all from which they are reached, and the calls between them."""
+    inside = {node for each in affected for node in upstream(windows, each)}
+    calls = sorted({edge for w in windows for edge in w.edges if edge[0] in inside and edge[1] in inside})
+    seen = {node for edge in calls for node in edge} | {n for w in windows for n in w.nodes if n in inside}
+    return sorted(seen), calls

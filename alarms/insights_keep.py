@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from alarms.insights_baseline import SECOND
+from alarms.insights_baseline import SECOND, WINDOW
 from alarms.insights_model import Counts, Edge, Event, Insight, Node, Window
 from alarms.insights_words import summary, told
 from collector.query.xray.nodes import ServiceId
-from collector.storage.control_insights import EventRow, InsightRow, WindowRow
+from collector.storage.control_insights import EventRow, InsightRow, Insights, WindowRow
 from collector.storage.control_xray import Group
 
 TOP = 5
@@ -142,6 +142,14 @@ def impact(counts: Sequence[int | None]) -> dict[str, int]:
     """X-Ray's RequestImpactStatistics of (requests, faults)."""
     requests, faults = (counts[0] or 0), (counts[1] or 0)
     return {"FaultCount": faults, "OkCount": requests - faults, "TotalCount": requests}
+
+
+def affected_windows(kept: Insights, row: InsightRow, start_ns: int, end_ns: int) -> list[Window]:
+    """The counted windows of an insight that a range touches, oldest first."""
+    first = max(start_ns - WINDOW, row.start_ns)
+    last = end_ns if row.end_ns is None else min(end_ns, row.end_ns)
+    found = kept.windows(row.tenant, row.group, first, last)
+    return [read_window(each) for each in found if each.end_ns > start_ns]
 
 
 def _services(nodes: Sequence[Node], who: Who) -> list[Mapping[str, Any]]:
