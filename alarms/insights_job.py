@@ -194,16 +194,8 @@ class InsightsJob:
         self._followed = {key: known for key, known in self._followed.items() if key in alive}
 
     def _scope(self, group: Group) -> Scope:
-        tenants = {tenant.id: tenant for tenant in self._control.find_tenants()}
-        tenant = tenants[group.tenant]
-        partition = next(
-            (name for start, name in PARTITIONS.items() if tenant.region.startswith(start)), "aws"
-        )
-        arn = f"arn:{partition}:xray:{tenant.region}:{tenant.account}:{group.resource}"
-        return Scope(group, tenant.account, tenant.region, arn)
-
-
-PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+        owner = next(tenant for tenant in self._control.find_tenants() if tenant.id == group.tenant)
+        return Scope(group, owner.account, owner.region, group.arn(owner))
 
 
 def _window(counted: Counted) -> Window:

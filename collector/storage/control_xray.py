@@ -17,7 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from collector.errors import RaywatchError
-from collector.storage.control import Control
+from collector.storage.control import Control, Tenant
 
 DEFAULT_GROUP = "Default"
 """The group of all traces; it is always there and cannot be renamed, narrowed or deleted."""
@@ -80,6 +80,12 @@ class Group:
     def resource(self) -> str:
         """The resource part of its ARN."""
         return f"group/{self.name}/{self.id}"
+
+    def arn(self, owner: Tenant) -> str:
+        """Its whole ARN, for the account and region that it belongs to."""
+        partitions = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
+        partition = next((name for at, name in partitions.items() if owner.region.startswith(at)), "aws")
+        return f"arn:{partition}:xray:{owner.region}:{owner.account}:{self.resource}"
 
 
 def default_group(tenant: int) -> Group:
