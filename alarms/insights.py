@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
-from alarms.insights_baseline import LEAST_FAULTS, LEAST_REQUESTS, WINDOW, Baseline, learn
+from alarms.insights_baseline import LEAST_FAULTS, LEAST_REQUESTS, LEAST_RISE, WINDOW, Baseline, learn
 from alarms.insights_graph import clients, components, joined, root_cause
 from alarms.insights_model import NOTHING, Edge, Event, Insight, Node, Step, Window, history, total
 
@@ -65,7 +65,9 @@ def _candidates(window: Window) -> list[Node]:
     return [
         node
         for node, counts in window.nodes.items()
-        if counts.requests >= LEAST_REQUESTS and counts.faults >= LEAST_FAULTS and node.type != "client"
+        if counts.requests >= LEAST_REQUESTS
+        and counts.faults >= max(LEAST_FAULTS, counts.requests * LEAST_RISE)
+        and node.type != "client"
     ]
 
 

@@ -122,12 +122,23 @@ class InsightsJob:
         """What was counted for the group, anew when its expression is another one."""
         key = (group.tenant, group.name)
         known = self._followed.get(key)
-        oldest = now_ns - HISTORY
+        oldest, since = now_ns - HISTORY, self._calls_since(group, now_ns)
         if known is None or known.group.id != group.id or known.group.modified_ns != group.modified_ns:
             rows = self._insights.windows(*key, oldest)
-            known = self._followed[key] = _Followed(group, [read_window(row) for row in rows])
-        known.past = [window for window in known.past if window.start_ns >= oldest]
+            known = self._followed[key] = _Followed(
+                group, [read_window(row, calls=row.start_ns >= since) for row in rows]
+            )
+        known.past = [
+            replace(w, edges={}) if w.edges and w.start_ns < since else w
+            for w in known.past
+            if w.start_ns >= oldest
+        ]
         return known
+
+    def _calls_since(self, group: Group, now_ns: int) -> int:
+        """From when on calls are needed: since the oldest open insight, for the last hour in any case."""
+        rows = self._insights.find(group.tenant, group=group.name, states=["ACTIVE"])
+        return min([now_ns - HOUR, *(row.start_ns for row in rows)])
 
     def _due(self, followed: _Followed, end_ns: int) -> Iterator[list[Counted]]:
         """Every window that is over and has not been counted, some at a time, oldest first."""

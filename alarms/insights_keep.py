@@ -5,12 +5,13 @@ Pure: the names of nodes are theirs, so they stand in JSON as they are. Times in
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+
+import orjson
 
 from alarms.insights_baseline import SECOND, WINDOW
 from alarms.insights_model import Counts, Edge, Event, Insight, Node, Window
@@ -49,15 +50,17 @@ def window_row(window: Window) -> WindowRow:
         ],
         "calls": [[place[a], place[b], c.requests, c.faults] for (a, b), c in sorted(window.edges.items())],
     }
-    return WindowRow(window.start_ns, window.end_ns, json.dumps(detail, separators=(",", ":")))
+    return WindowRow(window.start_ns, window.end_ns, orjson.dumps(detail).decode())
 
 
-def read_window(row: WindowRow) -> Window:
-    """The inverse."""
-    detail = json.loads(row.detail)
+def read_window(row: WindowRow, *, calls: bool = True) -> Window:
+    """The inverse; without `calls` only the nodes, which is all that a baseline needs."""
+    detail = orjson.loads(row.detail)
     nodes = [Node(each[0], each[1]) for each in detail["nodes"]]
     told = list(zip(nodes, detail["nodes"], strict=True))
-    edges: dict[Edge, Counts] = {(nodes[a], nodes[b]): Counts(n, f) for a, b, n, f in detail["calls"]}
+    edges: dict[Edge, Counts] = {}
+    if calls:
+        edges = {(nodes[a], nodes[b]): Counts(n, f) for a, b, n, f in detail["calls"]}
     return Window(
         row.start_ns,
         {node: Counts(each[2], each[3]) for node, each in told if each[2] is not None},

@@ -150,7 +150,9 @@ def show_one(web: Web, ctx: Context, insight_id: str) -> Answer:
         abort(404, "There is no such insight: insights are kept for 30 days after their end.")
     insight, events = read_insight(row), kept.events(row.id)
     start, end = shown_range(insight, ctx.now_ns)
-    known = [read_window(each) for each in kept.windows(row.tenant, row.group, start - HISTORY, end)]
+    known = [
+        read_window(each, calls=False) for each in kept.windows(row.tenant, row.group, start - HISTORY, end)
+    ]
     course = points(known, insight.root, start, end)
     inside = affected_windows(kept, row, row.start_ns, ctx.now_ns)
     picture = graph(inside, insight.affected)
