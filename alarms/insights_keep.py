@@ -6,14 +6,14 @@ Pure: the names of nodes are theirs, so they stand in JSON as they are. Times in
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-from alarms.insights_baseline import SECOND, WINDOW
+from alarms.insights_baseline import SECOND, WINDOW, Sample
 from alarms.insights_model import Counts, Edge, Event, Insight, Node, Window
 from alarms.insights_words import summary, told
 from collector.query.xray.nodes import ServiceId
@@ -68,6 +68,18 @@ def read_window(row: WindowRow, *, calls: bool = True) -> Window:
         frozenset(node for node, each in told if each[4] & HIGH),
         frozenset(node for node, each in told if each[4] & ODD),
     )
+
+
+def read_samples(rows: Iterable[WindowRow], wanted: Callable[[Node], bool]) -> list[Sample]:
+    """What some nodes did together in each window, without reading the rest of it."""
+    found = []
+    for row in rows:
+        told = [each for each in orjson.loads(row.detail)["nodes"] if each[2] is not None]
+        mine = [each for each in told if wanted(Node(each[0], each[1]))]
+        if mine:
+            requests, faults = sum(each[2] for each in mine), sum(each[3] for each in mine)
+            found.append(Sample(row.start_ns, requests, faults, any(each[4] & ODD for each in mine)))
+    return found
 
 
 def _pair(counts: Counts | None) -> tuple[int | None, int | None]:

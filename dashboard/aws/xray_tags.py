@@ -1,7 +1,7 @@
 """Tags of the X-Ray API (section 4.7 of the specification): on groups and sampling rules, by ARN.
 
-Whether a sampling rule exists is told by the part 'sampling_rule' of Parts.others: a callable of the tenant's
-number and the rule's name.
+Whether a sampling rule exists is told by the part 'rule_arn_exists' of Parts.others: a callable of the parts,
+the call and the ARN.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dashboard.aws.xray_shared import invalid, page_of
 
 MOST_TAGS = 50
 PAGE = 200
-RULE_PART = "sampling_rule"
-RuleExists = Callable[[int, str], bool]
+RULE_PART = "rule_arn_exists"
+RuleExists = Callable[[Parts, Call, str], bool]
 _TEXT = re.compile(r"[\w\s.:/=+\-@]*")
 
 
@@ -72,7 +72,7 @@ def _existing(parts: Parts, call: Call, arn: str) -> str:
         found = any(group.resource == f"{kind}/{rest}" for group in Groups(parts.control).find(call.tenant))
     elif arn.startswith(prefix) and kind == "sampling-rule":
         exists: RuleExists | None = parts.others.get(RULE_PART)
-        found = exists is not None and exists(call.tenant, rest)
+        found = exists is not None and exists(parts, call, arn)
     if not found:
         text = f"There is no group or sampling rule with the ARN {arn}."
         raise AwsError("ResourceNotFoundException", text, status=404, fields={"ResourceName": arn})

@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
+from alarms.insights_forecast import Forecasts
 from alarms.insights_job import InsightsJob
+from collector.query.xray.nodes import service_id
 from collector.request import Outcome, Request
 from collector.storage.control import Control
 from dashboard.aws import xray_groups, xray_settings
-from dashboard.aws.call import Parts
+from dashboard.aws.call import AwsError, Call, Parts
+from dashboard.aws.xray_parts import group_parts
 from tests.aws_operations import Api
 from tests.pages.running import Site, serving
 from tests.pages.shop import BROKEN_SINCE, MINUTE, NOW, Shop
@@ -38,7 +41,7 @@ def api(site: Site) -> Iterator[Api]:
     """With nothing in its control database."""
     with closing(Control(":memory:")) as control:
         control.start()
-        rules = {"sampling_rule": lambda _tenant, name: name == "mine"}
+        rules = {"rule_arn_exists": lambda _parts, _call, arn: arn.endswith(":sampling-rule/mine")}
         yield Api(Parts(site.web.store, control, no_way_in, others=rules), OPERATIONS, NOW)
 
 
@@ -387,3 +390,42 @@ def test_the_impact_graph_shows_how_requests_come_to_the_cause(found: Api) -> No
     long = {"StartTime": NOW / 1e9 - 6 * 3600 - 1, "EndTime": NOW / 1e9}
     found.refuses(INVALID, "GetInsightImpactGraph", InsightId=one, **long)
     found.at(NOW + MINUTE)("GetInsightImpactGraph", InsightId=one, **HOUR)
+
+
+# -- what others are given
+
+
+def test_other_operations_find_groups_bands_and_a_place_for_tags(found: Api) -> None:
+    parts = group_parts(found.parts.control)
+    call = Call("123456789012", "us-east-1", 0, "key", "test", "request", NOW)
+    default = found("GetGroup", GroupName="Default")["Group"]["GroupARN"]
+    assert parts["groups"].find_group(0, "Default") == parts["groups"].find_group(0, default) == ""
+    assert parts["groups"].find_group(0, "nothing") is None
+    assert parts["group_expressions"](call) == {"Default": "", default: ""}
+    rule = "arn:aws:xray:us-east-1:123456789012:sampling-rule/mine"
+    parts["tag"](call, rule, [{"Key": "team", "Value": "shop"}])
+    with pytest.raises(AwsError):
+        parts["tag"](call, rule, [{"Key": "aws:x", "Value": ""}])
+    rules = {"rule_arn_exists": lambda _parts, _call, arn: arn == rule}
+    listing = replace(found, parts=replace(found.parts, others=rules))
+    assert listing("ListTagsForResource", ResourceARN=rule)["Tags"] == [{"Key": "team", "Value": "shop"}]
+    parts["untag"](call, rule)
+    assert listing("ListTagsForResource", ResourceARN=rule)["Tags"] == []
+
+
+def test_forecasts_are_the_band_of_insights_scaled_to_the_period(found: Api) -> None:
+    forecasts = Forecasts(found.parts.control)
+    ask = forecasts.forecast(0, "")
+    assert ask is not None
+    services = [service_id("payments")]
+    five, one = ask(services, NOW, 300 * 10**9), ask(services, NOW, 60 * 10**9)
+    assert five is not None
+    assert one is not None
+    assert 0 <= five.low <= five.high
+    assert 0 < one.high <= five.high < 20 * 0.4, "failing is not expected"
+    assert ask(services, NOW - 90 * MINUTE, MINUTE) is None, "too little was known then"
+    assert ask([service_id("nobody")], NOW, 60 * 10**9) is None
+    assert forecasts.forecast(0, "nothing") is None
+    found("CreateGroup", GroupName="unwatched")
+    assert forecasts.forecast(0, "unwatched") is None
+    found("DeleteGroup", GroupName="unwatched")
