@@ -11,15 +11,18 @@ from dataclasses import dataclass
 
 from flask import abort
 
+from alarms.group_metrics import DIMENSION, NAMESPACE, TRACES
 from collector.errors import DeadlineExceeded, QueryError
 from collector.query.group_figures import GroupFigures, group_figures
 from collector.query.model_traces import TraceSelection
+from collector.query.reader import Timed
 from collector.storage.control_insights import Insights
 from collector.storage.control_xray import DEFAULT_GROUP, Group, Groups, Tags
 from dashboard import svg, units
 from dashboard.answers import Answer, Problem, Table
 from dashboard.context import Context
 from dashboard.group_rules import MOST_GROUPS, GroupError, change_group, create_group, delete_group
+from dashboard.metric_refs import Ref
 from dashboard.pages.page import Page
 from dashboard.timing import step
 from dashboard.web import Web
@@ -78,7 +81,7 @@ def show(web: Web, ctx: Context) -> Answer:
 def _answer(
     web: Web, ctx: Context, draft: Draft | None = None, problem: Problem | None = None, status: int = 200
 ) -> Answer:
-    rows = [_row(web, ctx, group) for group in Groups(web.control).find()]
+    rows = _rows(web, ctx)
     chosen = next((row for row in rows if row.name == ctx.sel), None)
     if draft is None:
         draft = _draft(chosen)
@@ -94,6 +97,7 @@ def _answer(
             "said": SAVED.get(ctx.get("done"), ""),
             "most": MOST_GROUPS,
             "default": DEFAULT_GROUP,
+            "metric": Ref(NAMESPACE, TRACES, {DIMENSION: (chosen.name,)}).text if chosen else "",
         },
         tables={"groups": Table(COLUMNS, lambda: map(_cells, rows))},
         problem=problem,
@@ -108,12 +112,20 @@ def _draft(row: Row | None) -> Draft:
     return Draft(row.name, row.expression, row.insights, row.notifications, editing=True)
 
 
-def _row(web: Web, ctx: Context, group: Group) -> Row:
+def _rows(web: Web, ctx: Context) -> list[Row]:
+    """Every group; the selected one is asked about first, and one deadline holds for all of them."""
+    groups, timed = Groups(web.control).find(), Timed.of(web.store, web.settings.deadline)
+    asked = sorted(groups, key=lambda group: group.name != ctx.sel)
+    found = {group.name: _row(web, ctx, group, timed) for group in asked}
+    return [found[group.name] for group in groups]
+
+
+def _row(web: Web, ctx: Context, group: Group, timed: Timed) -> Row:
     figures, problem = None, ""
     selection = TraceSelection(ctx.start_ns, ctx.end_ns, filter=group.filter)
     try:
         with step("figures"):
-            figures = group_figures(web.store, selection, deadline=web.settings.deadline)
+            figures = group_figures(web.store, selection, deadline=timed.left)
     except QueryError as error:
         problem = f"Column {error.column}: {error}" if error.column else str(error)
     except DeadlineExceeded as error:

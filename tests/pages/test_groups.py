@@ -150,6 +150,15 @@ def test_an_expression_that_cannot_be_read_any_more_says_so_in_its_row(
     assert row["problem"].startswith("Column ")
 
 
+def test_all_groups_share_one_deadline(site: Site, web: Web) -> None:
+    make(web)
+    client = create_app(replace(web, settings=replace(web.settings, deadline=0.0))).test_client()
+    page = client.get("/groups?sel=checkout")
+    assert page.status_code == 200
+    assert "Choose a shorter range" in page.text
+    assert client.get("/groups.json").json["groups"][0]["figures"] is None
+
+
 # -- in the browser
 
 
