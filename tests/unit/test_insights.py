@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alarms.insights import CLOSE_AFTER, step
@@ -91,6 +91,7 @@ def test_the_forecast_is_in_whole_faults_and_grows_with_the_requests() -> None:
 counted = st.integers(0, 500).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n)))
 
 
+@settings(deadline=None)
 @given(st.lists(counted, min_size=12, max_size=80), st.integers(0, 10_000))
 def test_a_band_holds_what_is_expected_and_no_more_than_there_can_be(
     counts: list[tuple[int, int]], requests: int
@@ -114,6 +115,7 @@ nodes = st.integers(0, 7).map(lambda n: Node(f"n{n}", "service"))
 edges = st.frozensets(st.tuples(nodes, nodes), max_size=20)
 
 
+@settings(deadline=None)
 @given(st.frozensets(nodes, min_size=1), edges)
 def test_parts_are_apart_and_each_has_a_cause_from_which_nothing_deeper_is_reached(
     odd: frozenset[Node], calls: frozenset[tuple[Node, Node]]
@@ -161,6 +163,7 @@ def follow(windows: list[Window]) -> list[Step]:
     return steps
 
 
+@settings(deadline=None)
 @given(runs())
 def test_laws_of_insights(windows: list[Window]) -> None:
     steps = follow(windows)
@@ -186,6 +189,7 @@ def test_laws_of_insights(windows: list[Window]) -> None:
                 assert all(event.insight.root not in one.window.high for one in last)
 
 
+@settings(deadline=None)
 @given(runs())
 def test_the_same_windows_make_the_same_insights(windows: list[Window]) -> None:
     assert follow(windows) == follow(windows)
