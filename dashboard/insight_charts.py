@@ -12,9 +12,11 @@ from typing import cast, get_args
 
 from alarms.insights_baseline import HOUR, WINDOW, learn
 from alarms.insights_graph import impact_graph
-from alarms.insights_model import NOTHING, Counts, Edge, Insight, Node, Window, history, total
+from alarms.insights_keep import read_samples
+from alarms.insights_model import NOTHING, Counts, Edge, Insight, Node, Window, total
 from collector.query import model_traces
 from collector.query.model_traces import Graph, GraphEdge, GraphNode, NodeType
+from collector.storage.control_insights import WindowRow
 from dashboard import svg, units
 
 HEIGHT = 150
@@ -42,15 +44,16 @@ def shown_range(insight: Insight, now_ns: int) -> tuple[int, int]:
     return insight.start_ns - around, min(end + around // 2, now_ns) // WINDOW * WINDOW
 
 
-def points(windows: Sequence[Window], node: Node, start_ns: int, end_ns: int) -> list[Point]:
-    """A point for each window of the range, or for several when they are many. windows: also those before."""
-    inside = [w for w in windows if start_ns <= w.start_ns < end_ns]
-    known = history(windows, node)
+def points(rows: Sequence[WindowRow], node: Node, start_ns: int, end_ns: int) -> list[Point]:
+    """A point for each window of the range, or for several when they are many. rows: also those before."""
+    inside = [row for row in rows if start_ns <= row.start_ns < end_ns]
+    known = read_samples(rows, node.__eq__)
+    counted = {sample.start_ns: Counts(sample.requests, sample.faults) for sample in known}
     together = -(-len(inside) // MOST_POINTS) or 1
     found = []
     for at in range(0, len(inside), together):
         few = inside[at : at + together]
-        counts = total(w.nodes.get(node, NOTHING) for w in few)
+        counts = total(counted.get(row.start_ns, NOTHING) for row in few)
         usual = learn(known, few[0].start_ns)
         low = high = None
         if usual is not None:
@@ -148,7 +151,10 @@ def _edge(call: Edge, windows: Sequence[Window], seconds: float) -> GraphEdge:
     counts = _counted(total(w.edges.get(call, NOTHING) for w in windows))
     source, target = map(node_id, call)
     rate = counts.total / seconds
-    return GraphEdge(f"{source}>{target}", source, target, False, counts, rate, None, None, None)  # noqa: FBT003
+    return GraphEdge(
+        f"{source}>{target}", source, target, link=False, counts=counts, rate=rate,
+        p50_ns=None, p95_ns=None, p99_ns=None,
+    )  # fmt: skip
 
 
 def _counted(counts: Counts) -> model_traces.Counts:

@@ -7,7 +7,7 @@ what an expression would select changes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import abort
 
@@ -62,7 +62,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What stands in the bar: a new group, or the changes of one. count: traces that it would select."""
+    """What stands in the bar: a new group, or the changes of one. count: traces that it would select.
+
+    said: why it was not saved, and of which field. fixed: the expression put right, '' when nothing is near.
+    """
 
     name: str = ""
     expression: str = ""
@@ -72,6 +75,7 @@ class Draft:
     count: int | None = None
     said: str = ""
     field: str = ""
+    fixed: str = ""
 
 
 def show(web: Web, ctx: Context) -> Answer:
@@ -181,7 +185,7 @@ def save(web: Web, ctx: Context, form: Form) -> str | Answer:
     if draft.editing and old is None:
         abort(404, f"There is no group {draft.name}.")
     try:
-        if form.get("do") == "try":
+        if form.get("do") == "try" or "fixed" in form:
             return _answer(web, ctx, _counted(web, ctx, draft))
         if old is None:
             wanted = Group(
@@ -198,7 +202,7 @@ def save(web: Web, ctx: Context, form: Form) -> str | Answer:
         problem = Problem(str(error), error.line, error.column, error.end, error.suggestion)
         return _answer(web, ctx, _fixable(draft, problem), problem, 400)
     except GroupError as error:
-        return _answer(web, ctx, _say(draft, str(error), error.field), status=400)
+        return _answer(web, ctx, replace(draft, said=str(error), field=error.field), status=400)
     begins = draft.insights and (old is None or not old.insights or old.filter != draft.expression)
     done = "learning" if begins else "made" if old is None else "saved"
     return ctx.url("/groups", sel=draft.name, done=done)
@@ -218,25 +222,16 @@ def _typed(form: Form) -> Draft:
 def _counted(web: Web, ctx: Context, draft: Draft) -> Draft:
     selection = TraceSelection(ctx.start_ns, ctx.end_ns, filter=draft.expression)
     figures = group_figures(web.store, selection, steps=1, deadline=web.settings.deadline)
-    return Draft(
-        draft.name, draft.expression, draft.insights, draft.notifications, draft.editing,
-        count=figures.counts.total,
-    )  # fmt: skip
-
-
-def _say(draft: Draft, text: str, field: str) -> Draft:
-    return Draft(
-        draft.name, draft.expression, draft.insights, draft.notifications, draft.editing, None, text, field
-    )
+    return replace(draft, count=figures.counts.total)
 
 
 def _fixable(draft: Draft, problem: Problem) -> Draft:
-    """With the expression put right in `said`, for the button beside the error; '' when nothing is near."""
+    """With the expression put right, for the button beside the error."""
     if not problem.suggestion or not problem.column:
         return draft
     text = draft.expression
     before, after = text[: problem.column - 1], text[max(problem.end, problem.column) - 1 :]
-    return _say(draft, before + problem.suggestion + after, "fixed")
+    return replace(draft, fixed=before + problem.suggestion + after)
 
 
 def toggle(web: Web, ctx: Context, form: Form, name: str) -> str:
@@ -254,7 +249,7 @@ def remove(web: Web, ctx: Context, _form: Form, name: str) -> str | Answer:
     try:
         delete_group(web.control, group)
     except GroupError as error:
-        return _answer(web, ctx, _say(Draft(), str(error), ""), status=400)
+        return _answer(web, ctx, Draft(said=str(error)), status=400)
     Tags(web.control).remove(group.arn(web.control.find_tenants()[0]))
     return ctx.url("/groups", sel=None, done="deleted")
 

@@ -13,7 +13,7 @@ from flask import abort
 
 from alarms.insights_baseline import LEAST_WINDOWS, WINDOW
 from alarms.insights_job import HISTORY
-from alarms.insights_keep import affected_windows, read_insight, read_window
+from alarms.insights_keep import affected_windows, read_insight
 from alarms.insights_model import NOTHING, Counts, Insight, Node, Window, total
 from alarms.insights_words import summary
 from collector.storage.control_insights import EventRow, InsightRow, Insights, State
@@ -150,9 +150,7 @@ def show_one(web: Web, ctx: Context, insight_id: str) -> Answer:
         abort(404, "There is no such insight: insights are kept for 30 days after their end.")
     insight, events = read_insight(row), kept.events(row.id)
     start, end = shown_range(insight, ctx.now_ns)
-    known = [
-        read_window(each, calls=False) for each in kept.windows(row.tenant, row.group, start - HISTORY, end)
-    ]
+    known = kept.windows(row.tenant, row.group, start - HISTORY, end)
     course = points(known, insight.root, start, end)
     inside = affected_windows(kept, row, row.start_ns, ctx.now_ns)
     picture = graph(inside, insight.affected)

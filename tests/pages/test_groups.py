@@ -132,6 +132,17 @@ def test_counting_saves_nothing(visitor: FlaskClient, web: Web) -> None:
     assert Groups(web.control).get("checkout") is None
 
 
+def test_what_is_put_right_is_counted_and_not_yet_saved(visitor: FlaskClient, web: Web) -> None:
+    bad = send(visitor, "/groups", name="checkout", q="outcome = falt AND duration > 1", do="save")
+    found = re.search(r'name="fixed" value="([^"]+)"', bad.text)
+    assert found is not None
+    assert found[1] == "outcome = fault AND duration &gt; 1"
+    answer = send(visitor, "/groups", name="checkout", q="outcome = falt", fixed="outcome = fault")
+    assert "traces match" in answer.text
+    assert 'name="q" value="outcome = fault"' in answer.text
+    assert Groups(web.control).get("checkout") is None
+
+
 def test_insights_are_turned_on_and_off(visitor: FlaskClient, web: Web) -> None:
     send(visitor, "/groups/Default/insights", insights="on")
     assert [group.name for group in Groups(web.control).watched()] == ["Default"]
