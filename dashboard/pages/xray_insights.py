@@ -84,6 +84,7 @@ def show(web: Web, ctx: Context) -> Answer:
         title="Insights",
         data={"insights": shown, "watched": [group.name for group in watched]},
         extra={
+            "any": bool(lines),
             "states": _states(ctx, lines, state),
             "group": chosen,
             "learning": _learning(web, watched),
