@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dashboard.pages import (
     components,
+    groups,
     ingest,
     logs,
     metrics,
@@ -14,6 +15,7 @@ from dashboard.pages import (
     tail,
     traces,
     views,
+    xray_insights,
 )
 from dashboard.pages.page import Page
 
@@ -21,6 +23,8 @@ PAGES: dict[str, Page] = {
     "overview": overview.PAGE,
     "map": service_map.PAGE,
     "traces": traces.PAGE,
+    "xray-insights": xray_insights.PAGE,
+    "groups": groups.PAGE,
     "logs": logs.PAGE,
     "tail": tail.PAGE,
     "metrics": metrics.PAGE,
@@ -33,7 +37,15 @@ PAGES: dict[str, Page] = {
 
 NAV: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     ("", (("overview", "Overview", "/"),)),
-    ("Tracing", (("map", "Service map", "/map"), ("traces", "Traces", "/traces"))),
+    (
+        "Tracing",
+        (
+            ("map", "Service map", "/map"),
+            ("traces", "Traces", "/traces"),
+            ("xray-insights", "Insights", "/xray-insights"),
+            ("groups", "Groups", "/groups"),
+        ),
+    ),
     ("Logs", (("logs", "Logs", "/logs"), ("tail", "Live tail", "/tail"))),
     ("Metrics", (("metrics", "Metrics", "/metrics"),)),
     ("Configure", (("ingest", "Ingest health", "/ingest"), ("settings", "Settings", "/settings"))),
