@@ -125,11 +125,12 @@ def _parsed(text: str) -> tuple[Any, str, bool]:
     """The document, its text, and whether that had to be repaired. Raises Refused."""
     try:
         return loads(text), text, False
-    except orjson.JSONDecodeError as error:
+    except orjson.JSONDecodeError:
         mended = repaired(text)
-        if mended == text:
-            raise Refused("ParseError", str(error)) from error
-        return loads(mended), mended, True
+    try:
+        return loads(mended), mended, mended != text
+    except orjson.JSONDecodeError as error:
+        raise Refused("ParseError", str(error)) from error
 
 
 def _told(entity: Any, error: Refused) -> Unprocessed:

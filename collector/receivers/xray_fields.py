@@ -145,6 +145,9 @@ def take_aws(block: Mapping[str, Any], elsewhere: frozenset[str], keys: list[str
     rest = {}
     for name, value in block.items():
         if name in elsewhere:
+            if name == "xray" and value.__class__ is dict and (rule := text(value.get("sampling_rule_name"))):
+                keys.append("saws.xray.sampling_rule")
+                values.append(rule)
             continue
         known = AWS.get(name)
         converted = None
