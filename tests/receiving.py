@@ -21,7 +21,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from collector.accounting import Accounting
 from collector.batch import Batch, Signal
 from collector.pipeline import Limits, Pipeline, Writer
-from collector.receivers.otlp import OtlpDecoder
+from collector.receivers.formats import FormatsDecoder
 from collector.receivers.otlp_grpc import SERVICES, GrpcLimits, OtlpGrpc
 from collector.receivers.otlp_http import Cors, OtlpHttp
 from collector.receivers.otlp_json import json_to_protobuf
@@ -198,7 +198,7 @@ def running(
     with ExitStack() as stack:
         gate = Gate(stack.enter_context(a_store(url)))
         accounting = Accounting()
-        pipeline = Pipeline(gate, OtlpDecoder, accounting, limits=pipeline_limits)
+        pipeline = Pipeline(gate, FormatsDecoder, accounting, limits=pipeline_limits)
         pipeline.start()
         stack.callback(pipeline.close)
         stack.callback(gate.open)

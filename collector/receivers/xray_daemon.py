@@ -37,6 +37,8 @@ _SO_RXQ_OVFL = 40
 _COUNTER = struct.Struct("=I")
 _ANCILLARY = socket.CMSG_SPACE(_COUNTER.size) if hasattr(socket, "CMSG_SPACE") else 0
 _TRIES = 3
+_LAST_BURSTS = 256
+"""How much of what has arrived is still read when the receiver is closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class XrayDaemon:
         self._stopping = threading.Event()
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
-        self._wakee, self._waker = socket.socketpair()
+        self._wake: tuple[socket.socket, ...] = ()
         self.addresses: list[list[Address]] = []
         """Where it listens, for each of `binds` in turn."""
 
@@ -96,6 +98,7 @@ class XrayDaemon:
             self.addresses.clear()
             _close(self._sockets)
             raise
+        self._wake = socket.socketpair()
         for sock in self._sockets:
             self._prepare(sock)
         runs = [self._read, *[self._work] * self._limits.workers]
@@ -111,15 +114,15 @@ class XrayDaemon:
         """Read nothing more, commit what waits for `timeout` seconds, count the rest. Safe to call twice."""
         deadline = time.monotonic() + timeout
         self._stopping.set()
-        with suppress(OSError):
-            self._waker.send(b"\0")
         if self._threads:
+            with suppress(OSError):
+                self._wake[1].send(b"\0")
             self._threads[0].join(timeout)
         self._queue.close()
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         self._drop(self._queue.clear(), OVERLOADED)
-        _close([*self._sockets, self._wakee, self._waker])
+        _close([*self._sockets, *self._wake])
 
     def _prepare(self, sock: socket.socket) -> None:
         sock.settimeout(0)
@@ -133,23 +136,29 @@ class XrayDaemon:
 
     def _read(self) -> None:
         selector = selectors.DefaultSelector()
-        selector.register(self._wakee, selectors.EVENT_READ)
-        for sock in self._sockets:
-            selector.register(sock, selectors.EVENT_READ, _Reader(sock, self._limits.burst))
+        selector.register(self._wake[0], selectors.EVENT_READ)
+        readers = [_Reader(sock, self._limits.burst) for sock in self._sockets]
+        for sock, reader in zip(self._sockets, readers, strict=True):
+            selector.register(sock, selectors.EVENT_READ, reader)
         with selector:
             while not self._stopping.is_set():
                 for key, _ in selector.select():
                     if isinstance(key.data, _Reader):
                         self._hand_over(key.data)
+        for reader in readers:
+            for _ in range(_LAST_BURSTS):
+                if not self._hand_over(reader):
+                    break
 
-    def _hand_over(self, reader: _Reader) -> None:
-        """What waits on one socket, up to a burst, into the queue."""
+    def _hand_over(self, reader: _Reader) -> int:
+        """What waits on one socket, up to a burst, into the queue; how many datagrams that were."""
         received = reader.read()
         self._drop(self._queue.put(received), OVERLOADED)
         if lost := reader.lost():
             source = Source(RECEIVER, "", "traces")
             self._accounting.dropped(source, KERNEL_DROPPED, lost, now_ns=self._clock())
             _log.warning(KERNEL_DROPPED, f"X-Ray daemon: the system dropped {lost} datagrams")
+        return len(received)
 
     def _drop(self, received: Sequence[Received], reason: str) -> None:
         """Count datagrams that nobody will look at."""
