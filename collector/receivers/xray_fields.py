@@ -33,9 +33,10 @@ Fields: TypeAlias = Mapping[str, tuple[str, int, Convert]]
 """Name in the document -> letter and key of the attribute, up to how many characters a text stays as it is,
 and how other values become text; None leaves them.
 """
-NEVER = -1
+NEVER, WHOLE = -1, -2
+"""In place of a number of characters: for fields that hold flags, and whole numbers."""
 
-_INT64 = range(-(2**63), 2**63)
+_LEAST, _MOST = -(2**63), 2**63 - 1
 
 
 def text(value: Any) -> str | None:
@@ -60,7 +61,7 @@ def flag(value: Any) -> str | None:
 def count(value: Any) -> str | None:
     """A whole number, also when it was sent as a text of digits."""
     if value.__class__ is int:
-        return str(value) if value in _INT64 else None
+        return str(value) if _LEAST <= value <= _MOST else None
     if value.__class__ is float and value.is_integer() and abs(value) < 2**53:
         return str(int(value))
     if value.__class__ is str and value.isascii() and value.isdecimal() and len(value) < 19:
@@ -93,8 +94,8 @@ HTTP_REQUEST: Fields = {
     "traced": ("baws.xray.traced", NEVER, flag),
 }
 HTTP_RESPONSE: Fields = {
-    "status": ("ihttp.response.status_code", NEVER, count),
-    "content_length": ("ihttp.response.body.size", NEVER, count),
+    "status": ("ihttp.response.status_code", WHOLE, count),
+    "content_length": ("ihttp.response.body.size", WHOLE, count),
 }
 AWS: Fields = {
     "operation": ("saws.operation", TEXT, text),
@@ -102,7 +103,7 @@ AWS: Fields = {
     "request_id": ("saws.request_id", TEXT, text),
     "queue_url": ("saws.queue_url", LONG, long_text),
     "table_name": ("saws.table_name", TEXT, text),
-    "retries": ("iaws.xray.retries", NEVER, count),
+    "retries": ("iaws.xray.retries", WHOLE, count),
     "account_id": ("saws.account_id", TEXT, text),
 }
 SQL: Fields = {
@@ -120,8 +121,8 @@ EXCEPTION: Fields = {
     "id": ("saws.xray.exception.id", TEXT, text),
     "remote": ("baws.xray.exception.remote", NEVER, flag),
     "cause": ("saws.xray.exception.cause", TEXT, text),
-    "truncated": ("iaws.xray.exception.truncated", NEVER, count),
-    "skipped": ("iaws.xray.exception.skipped", NEVER, count),
+    "truncated": ("iaws.xray.exception.truncated", WHOLE, count),
+    "skipped": ("iaws.xray.exception.skipped", WHOLE, count),
 }
 
 
@@ -132,8 +133,13 @@ def take(block: Mapping[str, Any], fields: Fields, keys: list[str], values: list
         if known is None:
             continue
         key, usual, convert = known
-        if value.__class__ is not str or len(value) > usual:
-            value = convert(value)  # noqa: PLW2901 -- the usual text needs no call
+        kind = value.__class__
+        if kind is str and len(value) <= usual:
+            pass  # the usual text and the usual number need no call
+        elif kind is int and usual == WHOLE and _LEAST <= value <= _MOST:
+            value = str(value)  # noqa: PLW2901
+        else:
+            value = convert(value)  # noqa: PLW2901
             if value is None:
                 continue
         keys.append(key)
@@ -163,9 +169,9 @@ def take_aws(block: Mapping[str, Any], elsewhere: frozenset[str], keys: list[str
         values.append(written)
 
 
-def take_call(entity: Mapping[str, Any], keys: list[str], values: list[str]) -> None:
+def take_call(entity: Mapping[str, Any], namespace: Any, keys: list[str], values: list[str]) -> None:
     """What only subsegments have: namespace, sql, and `traced` where it does not stand in the http block."""
-    if namespace := text(entity.get("namespace")):
+    if namespace := text(namespace):
         keys.append("saws.xray.namespace")
         values.append(namespace)
     if (sql := entity.get("sql")).__class__ is dict:
@@ -207,7 +213,7 @@ def take_annotations(block: Mapping[str, Any], keys: list[str], values: list[str
         elif kind is bool:
             keys.append("b" + name)
             values.append("true" if value else "false")
-        elif kind is int and value in _INT64:
+        elif kind is int and _LEAST <= value <= _MOST:
             keys.append("i" + name)
             values.append(str(value))
         elif kind is int or kind is float:
@@ -258,19 +264,15 @@ def http_status(value: Any) -> int:
 Shapes: TypeAlias = Memory[tuple[str, ...], Shape]
 
 
-def shape_of(keys: list[str], memory: Shapes) -> Shape:
+def shape_of(keys: tuple[str, ...], memory: Shapes) -> Shape:
     """The shape of some keys with their letters."""
-    lettered = tuple(keys)
-    known = memory.get(lettered)
+    known = memory.get(keys)
     if known is None:
         known = Shape.of([key[1:] for key in keys], "".join([key[0] for key in keys]))
-        memory.put(lettered, known, 3 * sum(map(len, keys)) + 300 * len(keys))
+        memory.put(keys, known, 3 * sum(map(len, keys)) + 300 * len(keys))
     return known
 
 
 def joined(values: list[str]) -> str:
-    """The values as one text, escaped when one of them needs it, which is almost never."""
-    attrs = SEPARATOR.join(values)
-    if "\x1b" in attrs or attrs.count(SEPARATOR) != len(values) - 1:
-        return SEPARATOR.join([escape(value) for value in values])
-    return attrs
+    """The values as one text."""
+    return SEPARATOR.join([escape(value) for value in values])

@@ -33,7 +33,7 @@ LINK = ("span", "trace", "linked", "shape", "attrs")
 class Parts:
     """Events and links as they gather. shapes: where the shapes that they use are noted."""
 
-    def __init__(self, memory: Shapes, shapes: dict[int, Shape]) -> None:
+    def __init__(self, memory: Shapes, shapes: dict[tuple[str, ...], Shape]) -> None:
         self.events: list[Any] = []
         self.links: list[Any] = []
         self._memory = memory
@@ -79,8 +79,8 @@ class Parts:
     def _set(self, keys: list[str], values: list[str]) -> tuple[int, str]:
         if not keys:
             return 0, ""
-        shape = shape_of(keys, self._memory)
-        self._shapes[shape.id] = shape
+        lettered = tuple(keys)
+        shape = self._shapes[lettered] = shape_of(lettered, self._memory)
         return shape.id, joined(values)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from collector.aws_names import is_aws
+from collector.batch import SEPARATOR
 from collector.receivers.otlp_attributes import Memory, Shape
 from collector.receivers.reasons import ANNOTATION_LEFT_OUT
 from collector.receivers.xray_checks import (
@@ -79,7 +80,7 @@ class Rows:
     def __init__(self, caches: Caches) -> None:
         self.spans: list[Any] = []
         self.documents: list[Any] = []
-        self.shapes: dict[int, Shape] = {}
+        self.shapes: dict[tuple[str, ...], Shape] = {}
         self.parts = Parts(caches.shapes, self.shapes)
         self.count = 0
         """How many spans there are."""
@@ -138,7 +139,7 @@ class Rows:
         """
         entity, span_id, parent, name, start, end, owner, segment, open_ = place
         all_open = open_
-        shapes, memory, spans = self.shapes, self._caches.shapes, self.spans
+        shapes, spans = self.shapes, self.spans
         waiting: list[tuple[list[Any], int, str, Owner]] = []
         while True:
             get = entity.get
@@ -168,7 +169,7 @@ class Rows:
             peer, below = NOTHING, owner
             if segment:
                 kind = SERVER
-                if (user := text(get("user"))) is not None:
+                if (user := get("user")) is not None and (user := text(user)) is not None:
                     keys.append("senduser.id")
                     values.append(user)
             else:
@@ -180,8 +181,11 @@ class Rows:
                             peer = aws_peer(name, aws)
                         elif not owner.downstream:
                             peer = remote_peer(entity, name)
+                    keys.append("saws.xray.namespace")
+                    values.append(namespace)
+                    namespace = None
                 if namespace or get("sql") or get("traced"):
-                    take_call(entity, keys, values)
+                    take_call(entity, namespace, keys, values)
             learned[prefix + span_id] = below
             outcome = 0
             if get("fault") or get("throttle") or get("error"):
@@ -196,9 +200,13 @@ class Rows:
                 take_metadata(metadata, keys, values)
             shape, attrs = 0, ""
             if keys:
-                found = memory.get(tuple(keys)) or shape_of(keys, memory)
-                shape, attrs = found.id, joined(values)
-                shapes[shape] = found
+                lettered = tuple(keys)
+                found = shapes.get(lettered)
+                if found is None:
+                    found = shapes[lettered] = shape_of(lettered, self._caches.shapes)
+                shape, attrs = found.id, SEPARATOR.join(values)
+                if "\x1b" in attrs or attrs.count(SEPARATOR) != len(values) - 1:
+                    attrs = joined(values)
             spans += (
                 span_id, parent, start, end, name, kind, outcome, _STATUS_ERROR if failed else 0, message,
                 method, status, *peer, shape, attrs, open_,
@@ -218,7 +226,9 @@ class Rows:
                 raise Refused("ParseError", "a subsegment is not an object")
             get, segment = entity.get, False
             span_id = check_id(get("id"))
-            name = check_name(get("name"), segment=False)
+            title: Any = get("name")
+            usual = title.__class__ is str and 0 < len(title) <= TEXT
+            name = title if usual else check_name(title, segment=False)
             if (time := get("start_time")).__class__ is not float or not 0 <= time < SECONDS:
                 time = check_time(time, "Start")
             start, time = time, get("end_time")
