@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from receiving import request as export
 from xray_documents import DEEP, ID, SUB, TRACE, alone, body, decode, decode_all, request, segment, subsegment
 
+from collector.accounting import OVERLOADED
 from collector.receivers.formats import FormatsDecoder
-from collector.receivers.reasons import REASONS
+from collector.receivers.reasons import ANNOTATION_LEFT_OUT, KERNEL_DROPPED, MALFORMED_DATAGRAM, REASONS
 from collector.receivers.xray_checks import REASONS as CODES
 from collector.request import Request, Unprocessed
 
@@ -113,6 +115,12 @@ def test_a_document_is_refused_with_its_code_and_nothing_else_is_lost(
 def test_every_code_is_in_the_table_above() -> None:
     assert {code for _, _, code in WRONG} == set(CODES)
     assert set(CODES.values()) <= set(REASONS)
+
+
+def test_every_code_and_reason_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "xray-daemon.md").read_text("utf-8")
+    names = {*CODES, *CODES.values(), MALFORMED_DATAGRAM, KERNEL_DROPPED, ANNOTATION_LEFT_OUT, OVERLOADED}
+    assert [name for name in names if f"`{name}`" not in text] == []
 
 
 def test_the_order_of_the_checks() -> None:
