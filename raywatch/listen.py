@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,15 @@ class Bind:
     port: int
     setting: str
     datagrams: bool = False
+
+    @property
+    def name(self) -> str:
+        """'port 4317' or 'UDP port 2000'."""
+        return f"{'UDP ' if self.datagrams else ''}port {self.port}"
+
+    @property
+    def socket_kind(self) -> socket.SocketKind:
+        return socket.SOCK_DGRAM if self.datagrams else socket.SOCK_STREAM
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +96,8 @@ def explain_busy(message: str, wanted: Binds) -> str:
             owner = port_owner(one.port, datagrams=one.datagrams)
             flag = "--" + one.setting.replace("_", "-")
             off = "" if one.setting == "port" else "; `off` does without it"
-            kind = "UDP port" if one.datagrams else "port"
             return (
-                f"{kind} {one.port} is in use{' by ' + owner if owner else ''}; "
+                f"{one.name} is in use{' by ' + owner if owner else ''}; "
                 f"stop that program or choose another port with {flag} or RAYWATCH_{one.setting.upper()}{off}"
             )
     return message

@@ -135,6 +135,25 @@ def test_a_busy_port_is_one_line_with_its_owner_and_the_setting(tmp_path: Path) 
             sock.close()
 
 
+def test_a_busy_udp_port_is_told_apart_from_a_tcp_port_of_the_same_number(tmp_path: Path) -> None:
+    taken = listen("127.0.0.1", 0, socket.SOCK_DGRAM)
+    port = taken[0].getsockname()[1]
+    try:
+        flags = ("--port", "0", "--otlp-http", "0", "--otlp-grpc", "0", "--xray-tcp", str(port))
+        done = raywatch(
+            "serve", "--data", str(tmp_path), *flags, "--xray-udp", f"127.0.0.1:{port}", check=False
+        )
+        assert done.returncode == 1
+        assert len(done.stderr.splitlines()) == 1
+        assert f"raywatch: UDP port {port} is in use" in done.stderr
+        assert "--xray-udp or RAYWATCH_XRAY_UDP; `off` does without it" in done.stderr
+        if sys.platform == "linux":
+            assert f"(pid {os.getpid()})" in done.stderr
+    finally:
+        for sock in taken:
+            sock.close()
+
+
 def test_a_data_directory_has_one_owner(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         assert f"{server.url} is ready" in raywatch("doctor", "--data", str(tmp_path), check=False).stdout

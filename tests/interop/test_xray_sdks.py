@@ -167,8 +167,8 @@ def test_spans_of_opentelemetry_join_the_same_trace(sent: tuple[str, Trace], ser
     group.resource.attributes.append(KeyValue(key="service.name", value=AnyValue(string_value="bank")))
     group.scope_spans.add().spans.add(
         trace_id=bytes.fromhex(trace.trace_id), span_id=b"otelspan",
-        parent_span_id=bytes.fromhex(bank.span_id), name="POST /charge", kind=2, start_time_unix_nano=bank.start_ns,
-        end_time_unix_nano=bank.start_ns + bank.duration_ns,
+        parent_span_id=bytes.fromhex(bank.span_id), name="POST /charge", kind=2,
+        start_time_unix_nano=bank.start_ns, end_time_unix_nano=bank.start_ns + bank.duration_ns,
     )  # fmt: skip
     request = urllib.request.Request(
         f"{server.running.otlp_http}/v1/traces", export.SerializeToString(),
