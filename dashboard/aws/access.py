@@ -83,6 +83,11 @@ def from_this_machine(environ: WSGIEnvironment) -> bool:
     return near and not any(name in environ for name in _FORWARDED)
 
 
+def from_a_browser(environ: WSGIEnvironment) -> bool:
+    """Whether a web page asks, of whatever site: browsers say so and cannot be kept by a page from it."""
+    return "HTTP_ORIGIN" in environ or "HTTP_SEC_FETCH_SITE" in environ
+
+
 class Door:
     """Lets callers in. origins: web origins that may call from a browser while nobody is asked for a key."""
 
@@ -196,9 +201,9 @@ class Door:
 
     def _refuse_browsers(self, environ: WSGIEnvironment) -> None:
         """A web page that anyone visits could send these requests to an open server on the same machine."""
-        origin = environ.get("HTTP_ORIGIN")
-        if origin is None and "HTTP_SEC_FETCH_SITE" not in environ:
+        if not from_a_browser(environ):
             return
+        origin = environ.get("HTTP_ORIGIN")
         if origin not in self._origins and "*" not in self._origins:
             raise AwsError(
                 "AccessDeniedException",

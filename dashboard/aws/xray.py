@@ -5,6 +5,7 @@ from __future__ import annotations
 from dashboard.aws import xray_ingest
 from dashboard.aws.call import Operations
 from dashboard.aws.service import Service
+from dashboard.aws.xray_repairs import REPAIRS, UNBOUNDED
 
 OPERATIONS: Operations = {**xray_ingest.OPERATIONS}
 
@@ -23,4 +24,6 @@ XRAY = Service(
     },
     invalid="InvalidRequestException",
     throttled="ThrottledException",
+    repairs=REPAIRS,
+    unbounded=UNBOUNDED,
 )
