@@ -103,14 +103,14 @@ def _document(  # noqa: PLR0917
     """Add one document, or each of a list of them, to the rows or to what was refused."""
     try:
         entity, text, halves = _parsed(text)
+        parts = [*zip(entity, elements(text), strict=True)] if entity.__class__ is list else [(entity, text)]
     except Refused as error:
         unprocessed.append(_told({}, error))
         refused[CODES[error.code]] += 1
         return
     if halves:
         warnings[INVALID_UTF8] += 1
-    listed = zip(entity, elements(text), strict=True) if entity.__class__ is list else ((entity, text),)
-    for each, written in listed:
+    for each, written in parts:
         try:
             if each.__class__ is not dict:
                 raise Refused("ParseError", "a document is not an object")  # noqa: TRY301

@@ -26,6 +26,7 @@ _SIGNS = frozenset("_.:/%&#=+-@\t\n\r")
 _ESCAPES = re.compile(
     r"\\(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)"
 )
+_MOST_ESCAPES = 4096
 _HALVES = re.compile("[\ud800-\udfff]")
 
 REASONS: Final[Mapping[str, str]] = {
@@ -69,7 +70,10 @@ def repaired(text: str) -> str:
     """The text with U+FFFD in place of halves of surrogate pairs, escaped or not; the same when it has none.
 
     JavaScript writes such halves when it cuts a text in the middle of an emoji; JSON's grammar allows them.
+    A text with more escapes than anybody writes is left as it is.
     """
+    if text.count("\\") > _MOST_ESCAPES:
+        return text
 
     def whole(match: re.Match[str]) -> str:
         escape = match[1]
@@ -80,7 +84,7 @@ def repaired(text: str) -> str:
 
 
 def elements(text: str) -> Iterator[str]:
-    """The elements of a JSON list, each exactly as it was written. The text is valid JSON."""
+    """The elements of a JSON list, each exactly as it was written. The text is valid JSON. Raises Refused."""
     decoder = JSONDecoder()
     at = text.index("[") + 1
     while True:
@@ -88,7 +92,10 @@ def elements(text: str) -> Iterator[str]:
             at += 1
         if text[at] == "]":
             return
-        _, end = decoder.raw_decode(text, at)
+        try:
+            _, end = decoder.raw_decode(text, at)
+        except (RecursionError, ValueError) as error:  # its bounds are narrower than orjson's
+            raise Refused("ParseError", "nested too deep") from error
         yield text[at:end]
         at = end
 
