@@ -27,12 +27,13 @@ from collector.errors import ListenError, RaywatchError, Unauthenticated
 from collector.pipeline import Limits as PipelineLimits
 from collector.pipeline import Pipeline
 from collector.receivers.bodies import Budget
+from collector.receivers.formats import FormatsDecoder
 from collector.receivers.listen import Address, is_loopback
-from collector.receivers.otlp import OtlpDecoder
 from collector.receivers.otlp_grpc import GrpcLimits, OtlpGrpc
 from collector.receivers.otlp_http import Authenticate, Cors, OtlpHttp
 from collector.receivers.otlp_json import json_to_protobuf
 from collector.receivers.server import HttpLimits, HttpServer
+from collector.receivers.xray_daemon import XrayDaemon
 from collector.storage.control import Control, hash_secret, new_secret
 from collector.storage.store import MEMORY, Retention, Store, StoreOptions, open_store
 from dashboard import Web, WebSettings, create_app
@@ -123,7 +124,7 @@ def _start(stack: ExitStack, config: Config, version: str) -> Serving:
     store = _store(stack, settings, LiveRetention(live))
     accounting = Accounting()
     limits = PipelineLimits(inbox_bytes=settings.limits.queue)
-    pipeline = Pipeline(store, OtlpDecoder, accounting, limits=limits)
+    pipeline = Pipeline(store, FormatsDecoder, accounting, limits=limits)
     pipeline.start()
     drained = threading.Event()
     stack.callback(drained.set)
@@ -204,24 +205,44 @@ def _listen(stack: ExitStack, server: Serving, wanted: listen.Binds) -> None:
             limits=GrpcLimits(message=settings.limits.request),
             budget=server.budget,
         )
-    binds = [(one.host, one.port) for one in (wanted.pages, wanted.otlp_http) if one is not None]
+    doors = [one for one in (wanted.pages, wanted.otlp_http, wanted.xray_tcp) if one is not None]
+    binds = list(dict.fromkeys((one.host, one.port) for one in doors))
     routes = _Later()
-    http = HttpServer(routes, list(dict.fromkeys(binds)), limits=HttpLimits(workers=settings.limits.workers))
+    http = HttpServer(routes, binds, limits=HttpLimits(workers=settings.limits.workers))
+    daemon = _daemon(server, wanted)
     try:
         if grpc is not None:
             grpc.start()
             stack.callback(grpc.close, 3.0)
+        if daemon is not None:
+            daemon.start()
+            stack.callback(daemon.close, 3.0)
         http.start()
     except ListenError as error:
         raise RaywatchError(listen.explain_busy(str(error), wanted)) from error
     stack.callback(http.close, 3.0)
+    at = {one: http.addresses[binds.index((one.host, one.port))] for one in doors}
     server.running = replace(
         server.running,
-        url=_url(wanted.pages, http.addresses[0]),
-        otlp_http=_url(wanted.otlp_http, http.addresses[-1]) if wanted.otlp_http else "",
+        url=_url(wanted.pages, at[wanted.pages]),
+        otlp_http=_url(wanted.otlp_http, at[wanted.otlp_http]) if wanted.otlp_http else "",
         otlp_grpc=_url(wanted.otlp_grpc, grpc.addresses[0]) if wanted.otlp_grpc and grpc else "",
+        xray_udp=str(daemon.addresses[0][0]) if daemon else "",
+        xray_tcp=_url(wanted.xray_tcp, at[wanted.xray_tcp]) if wanted.xray_tcp else "",
     )
     routes.ready(_application(server, admit))
+
+
+def _daemon(server: Serving, wanted: listen.Binds) -> XrayDaemon | None:
+    """The X-Ray daemon's UDP port, if it is on."""
+    if wanted.xray_udp is None:
+        return None
+    host, port = wanted.xray_udp.host, wanted.xray_udp.port
+    if not is_loopback(host):
+        log.warning(
+            "UDP %s:%d (xray_udp): whoever can reach it can send segments; UDP asks for no key", host, port
+        )
+    return XrayDaemon(server.pipeline.accept, server.accounting, [(host, port)])
 
 
 class _Later:

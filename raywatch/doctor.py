@@ -122,19 +122,17 @@ def check_ports(settings: Settings) -> Iterator[Finding]:
     for one in binds(settings).all():
         flag = "--" + one.setting.replace("_", "-")
         try:
-            for sock in listen(one.host, one.port):
+            for sock in listen(one.host, one.port, one.socket_kind):
                 sock.close()
         except ListenError as error:
-            owner = port_owner(one.port)
+            owner = port_owner(one.port, datagrams=one.datagrams)
             if server is not None and f"pid {server.pid})" in owner:
-                yield Finding(
-                    f"port {one.port}", "ok", f"{one.setting}, in use by this installation's server"
-                )
+                yield Finding(one.name, "ok", f"{one.setting}, in use by this installation's server")
             else:
                 by = f" (by {owner})" if owner else ""
-                yield Finding(f"port {one.port}", "error", f"{error}{by}; choose another with {flag}")
+                yield Finding(one.name, "error", f"{error}{by}; choose another with {flag}")
         else:
-            yield Finding(f"port {one.port}", "ok", f"{one.setting}, free")
+            yield Finding(one.name, "ok", f"{one.setting}, free")
 
 
 def check_access(settings: Settings) -> Iterator[Finding]:

@@ -21,12 +21,16 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from collector.accounting import Accounting
 from collector.batch import Batch, Signal
 from collector.pipeline import Limits, Pipeline, Writer
-from collector.receivers.otlp import OtlpDecoder
+from collector.receivers.formats import FormatsDecoder
 from collector.receivers.otlp_grpc import SERVICES, GrpcLimits, OtlpGrpc
 from collector.receivers.otlp_http import Cors, OtlpHttp
 from collector.receivers.otlp_json import json_to_protobuf
 from collector.receivers.server import HttpLimits, HttpServer
 from collector.storage import Store, StoreOptions, open_store
+from collector.storage.control import Control
+from dashboard.aws.call import Parts
+from dashboard.aws.front import AwsFront, FrontOptions
+from dashboard.aws.registry import SERVICES as AWS_SERVICES
 
 BASE_NS = 1_760_000_000_000_000_000
 PATHS = {"traces": "/v1/traces", "logs": "/v1/logs", "metrics": "/v1/metrics"}
@@ -157,7 +161,7 @@ def rows(store: Store, signal: Signal) -> int:
 
 @dataclass(frozen=True)
 class Running:
-    """A Raywatch that takes OTLP on free ports of localhost."""
+    """A Raywatch that takes OTLP, and the AWS APIs by HTTP, on free ports of localhost."""
 
     store: Store
     gate: Gate
@@ -198,7 +202,7 @@ def running(
     with ExitStack() as stack:
         gate = Gate(stack.enter_context(a_store(url)))
         accounting = Accounting()
-        pipeline = Pipeline(gate, OtlpDecoder, accounting, limits=pipeline_limits)
+        pipeline = Pipeline(gate, FormatsDecoder, accounting, limits=pipeline_limits)
         pipeline.start()
         stack.callback(pipeline.close)
         stack.callback(gate.open)
@@ -209,7 +213,18 @@ def running(
         app = OtlpHttp(
             pipeline.accept, accounting, json_to_protobuf, cors=cors, max_body=max_body, **authenticate
         )
-        over_http = HttpServer(app, [("localhost", 0)], limits=http_limits)
+        control = Control(":memory:")
+        control.start()
+        stack.callback(control.close)
+        if authenticate:
+            control.create_key("somebody", BASE_NS)
+        parts = Parts(gate._store, control, pipeline.accept)
+        aws = AwsFront(AWS_SERVICES, parts, accounting, options=FrontOptions(max_body))
+        over_http = HttpServer(
+            lambda environ, start: (aws if aws.handles(environ) else app)(environ, start),
+            [("localhost", 0)],
+            limits=http_limits,
+        )
         over_http.start()
         stack.callback(over_http.close)
         yield Running(gate._store, gate, pipeline, accounting, over_grpc, over_http)

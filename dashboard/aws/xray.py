@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dashboard.aws import xray_ingest
 from dashboard.aws.call import Operations
 from dashboard.aws.service import Service
 
-OPERATIONS: Operations = {}
+OPERATIONS: Operations = {**xray_ingest.OPERATIONS}
 
 XRAY = Service(
     name="xray",

@@ -38,7 +38,8 @@ SHOWN_CALLS = 50
 LEAST_KNOWN_NS = 600 * SECOND
 NAMES = {
     "data": "Data directory", "host": "Host", "port": "Port", "otlp_http": "OTLP/HTTP",
-    "otlp_grpc": "OTLP/gRPC", "auth": "Ask for keys", "api_keys": "Configured keys",
+    "otlp_grpc": "OTLP/gRPC", "xray_udp": "X-Ray daemon, UDP", "xray_tcp": "X-Ray daemon, TCP",
+    "auth": "Ask for keys", "api_keys": "Configured keys",
     "allowed_hosts": "Allowed host names",
     "cors_origins": "Browser senders", "log_level": "Log level",
     "allow_reset": "Reset by request", "self_observation": "Self-observation",

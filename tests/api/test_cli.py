@@ -157,8 +157,9 @@ def test_a_busy_port_is_one_line_with_its_owner_and_the_setting(tmp_path: Path) 
     taken = listen("127.0.0.1", 0)
     port = taken[0].getsockname()[1]
     try:
-        for setting in ("port", "otlp-http", "otlp-grpc"):
-            ports = {"port": "0", "otlp-http": "0", "otlp-grpc": "0", setting: str(port)}
+        for setting in ("port", "otlp-http", "otlp-grpc", "xray-tcp"):
+            free = ("port", "otlp-http", "otlp-grpc", "xray-udp", "xray-tcp")
+            ports = {**dict.fromkeys(free, "0"), setting: str(port)}
             flags = [part for name, value in ports.items() for part in (f"--{name}", value)]
             done = raywatch("serve", "--data", str(tmp_path / setting), *flags, check=False)
             assert done.returncode == 1
@@ -167,6 +168,25 @@ def test_a_busy_port_is_one_line_with_its_owner_and_the_setting(tmp_path: Path) 
             assert f"--{setting} or RAYWATCH_{setting.replace('-', '_').upper()}" in done.stderr
             if sys.platform == "linux":
                 assert f"(pid {os.getpid()})" in done.stderr
+    finally:
+        for sock in taken:
+            sock.close()
+
+
+def test_a_busy_udp_port_is_told_apart_from_a_tcp_port_of_the_same_number(tmp_path: Path) -> None:
+    taken = listen("127.0.0.1", 0, socket.SOCK_DGRAM)
+    port = taken[0].getsockname()[1]
+    try:
+        flags = ("--port", "0", "--otlp-http", "0", "--otlp-grpc", "0", "--xray-tcp", str(port))
+        done = raywatch(
+            "serve", "--data", str(tmp_path), *flags, "--xray-udp", f"127.0.0.1:{port}", check=False
+        )
+        assert done.returncode == 1
+        assert len(done.stderr.splitlines()) == 1
+        assert f"raywatch: UDP port {port} is in use" in done.stderr
+        assert "--xray-udp or RAYWATCH_XRAY_UDP; `off` does without it" in done.stderr
+        if sys.platform == "linux":
+            assert f"(pid {os.getpid()})" in done.stderr
     finally:
         for sock in taken:
             sock.close()
@@ -240,7 +260,7 @@ def test_the_banner_says_where_to_look_and_to_send(tmp_path: Path) -> None:
 def test_doctor_finds_what_is_wrong(tmp_path: Path) -> None:
     with serving(tmp_path):
         pass
-    ports = ("--port", "0", "--otlp-http", "0", "--otlp-grpc", "0")
+    ports = ("--port", "0", "--otlp-http", "0", "--otlp-grpc", "0", "--xray-udp", "0", "--xray-tcp", "0")
     well = raywatch("doctor", "--data", str(tmp_path), *ports)
     for word in ("duckdb", "free", "control.sqlite", "traces-", "this machine only"):
         assert word in well.stdout

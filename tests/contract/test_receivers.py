@@ -5,6 +5,7 @@ A new receiver gets one line in WAYS_IN and runs all of this.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +19,10 @@ import pytest
 from google.protobuf.json_format import Parse
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from receiving import (
     METHODS,
     PATHS,
@@ -33,6 +37,8 @@ from receiving import (
     wait_until,
     zipped,
 )
+from xray_documents import body as body_of
+from xray_documents import segment
 
 from collector.batch import SIGNALS, Signal
 from collector.errors import Overloaded, Unauthenticated
@@ -44,6 +50,7 @@ RESPONSES = {
     "metrics": (ExportMetricsServiceResponse, "rejected_data_points"),
 }
 HTTP_KINDS = {200: "ok", 400: "invalid", 401: "unauthenticated", 413: "too large", 503: "overloaded"}
+AWS_KINDS = {200: "ok", 400: "invalid", 403: "unauthenticated", 413: "too large", 429: "overloaded"}
 GRPC_KINDS = {
     grpc.StatusCode.INVALID_ARGUMENT: "invalid",
     grpc.StatusCode.UNAUTHENTICATED: "unauthenticated",
@@ -85,10 +92,42 @@ def over_http(kind: str, *, gzip: bool) -> Send:
         if answer.status != 200:
             return Said(HTTP_KINDS[answer.status])
         message = RESPONSES[signal][0]
-        json = kind == "application/json"
-        return _ok(signal, Parse(answer.body, message()) if json else message.FromString(answer.body))
+        in_json = kind == "application/json"
+        return _ok(signal, Parse(answer.body, message()) if in_json else message.FromString(answer.body))
 
     return send
+
+
+def over_xray(*, gzip: bool) -> Send:
+    """PutTraceSegments, a document for each span."""
+
+    def send(served: Running, signal: Signal, payload: bytes) -> Said:
+        body = payload if payload == GARBAGE or len(payload) > LIMIT else _documents(payload)
+        headers = {"Content_Encoding": "gzip"} if gzip else {}
+        body = zipped(body) if gzip else body
+        answer = post(served.http.port, "/TraceSegments", body, "application/json", **headers)
+        if answer.status != 200:
+            return Said(AWS_KINDS[answer.status])
+        unprocessed = json.loads(answer.body)["UnprocessedTraceSegments"]
+        return Said("ok", len(unprocessed), unprocessed[0]["Message"] if unprocessed else "")
+
+    return send
+
+
+def _documents(payload: bytes) -> bytes:
+    spans = [
+        span
+        for group in ExportTraceServiceRequest.FromString(payload).resource_spans
+        for scope in group.scope_spans
+        for span in scope.spans
+    ]
+    return body_of(
+        segment(
+            name=span.name, id=span.span_id.hex(), start_time=span.start_time_unix_nano / 1e9,
+            trace_id=f"1-{span.trace_id.hex()[:8]}-{span.trace_id.hex()[8:]}",
+        )
+        for span in spans
+    )  # fmt: skip
 
 
 def _translated(payload: bytes, signal: Signal) -> bytes:
@@ -114,7 +153,10 @@ WAYS_IN: Mapping[str, tuple[str, Send]] = {
     "http protobuf gzip": ("otlp_http", over_http("application/x-protobuf", gzip=True)),
     "http json": ("otlp_http", over_http("application/json", gzip=False)),
     "http json gzip": ("otlp_http", over_http("application/json", gzip=True)),
+    "xray": ("xray_http", over_xray(gzip=False)),
+    "xray gzip": ("xray_http", over_xray(gzip=True)),
 }
+TRACES_ONLY = {"xray", "xray gzip"}
 GARBAGE = b"\x0a\xff\xff\xff\xff garbage"
 LIMIT = 4 << 20
 
@@ -123,6 +165,8 @@ every_signal = pytest.mark.parametrize("signal", SIGNALS)
 
 @pytest.fixture(params=WAYS_IN)
 def way(request: pytest.FixtureRequest) -> tuple[str, Send]:
+    if request.param in TRACES_ONLY and request.node.callspec.params.get("signal", "traces") != "traces":
+        pytest.skip("has traces only")
     return WAYS_IN[request.param]
 
 
@@ -268,7 +312,9 @@ def test_all_ways_in_at_once_lose_nothing(tmp_path: Path) -> None:
     def work(number: int) -> None:
         signal = SIGNALS[number % 3]
         for round_number in range(4):
-            for _, send in WAYS_IN.values():
+            for name, (_, send) in WAYS_IN.items():
+                if name in TRACES_ONLY and signal != "traces":
+                    continue
                 good, bad = number + round_number, round_number % 2
                 said = send(served, signal, request(signal, good, bad))
                 with lock:
@@ -285,8 +331,8 @@ def test_all_ways_in_at_once_lose_nothing(tmp_path: Path) -> None:
             thread.join(100)
         books = Counter()
         for signal in SIGNALS:
-            for receiver in ("otlp_grpc", "otlp_http"):
-                books[signal] += served.counted(receiver, signal)["stored"]
+            for receiver in ("otlp_grpc", "otlp_http", "xray_http"):
+                books[signal] += served.counted(receiver, signal).get("stored", 0)
         for signal in SIGNALS:
             assert rows(served.store, signal) == sent[signal]
     assert problems == []

@@ -21,6 +21,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from programs import serving
 from receiving import wait_until
 from storing import NOON, merged, one, recomputed, stored
+from xray_documents import body, segment
 
 from collector.storage import StoreOptions, open_store
 
@@ -104,11 +105,26 @@ def request(numbers: range) -> bytes:
     return whole.SerializeToString()
 
 
+def documents(numbers: range) -> bytes:
+    """The same as X-Ray segments, each alone in its service."""
+    return body(
+        segment(
+            id=f"{number:016x}", trace_id=f"1-00000000-{number // 4 + 1:024x}", name=SERVICES[number % 3],
+            start_time=NOON / 1e9, end_time=NOON / 1e9 + 0.001,
+        )
+        for number in numbers
+    )  # fmt: skip
+
+
+WAYS = (("/v1/traces", "application/x-protobuf", request), ("/TraceSegments", "application/json", documents))
+
+
 class Sender:
     """Sends from a thread until the server is gone; knows what was acknowledged."""
 
-    def __init__(self, url: str, numbers: Iterator[int]) -> None:
+    def __init__(self, url: str, numbers: Iterator[int], way: int = 0) -> None:
         self.acknowledged: set[int] = set()
+        self._path, self._kind, self._request = WAYS[way]
         self._address = urlsplit(url)
         self._numbers = numbers
         self.thread = threading.Thread(target=self._send)
@@ -119,8 +135,8 @@ class Sender:
         try:
             while True:
                 first = next(self._numbers) * 40 + 1
-                body = request(range(first, first + 40))
-                connection.request("POST", "/v1/traces", body, {"content-type": "application/x-protobuf"})
+                payload = self._request(range(first, first + 40))
+                connection.request("POST", self._path, payload, {"content-type": self._kind})
                 answer = connection.getresponse()
                 answer.read()
                 if answer.status == 200:
@@ -136,7 +152,7 @@ def test_the_whole_server(tmp_path: Path) -> None:
     numbers = itertools.count()
     for round_ in range(3):
         with serving(data) as server:
-            senders = [Sender(server.url, numbers) for _ in range(3)]
+            senders = [Sender(server.url, numbers, way) for way in (0, 0, 1, 1)]
             before = len(acknowledged)
 
             def enough(senders: list[Sender] = senders, round_: int = round_) -> bool:

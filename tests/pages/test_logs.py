@@ -11,6 +11,8 @@ import pytest
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
+from collector.storage.control_access import reset
+from collector.storage.control_agents import Report, record_report
 from dashboard.context import read_context
 from dashboard.pages.tail import Tail
 from tests.pages.running import Site
@@ -147,6 +149,21 @@ def test_a_tail_gives_its_seat_back(site: Site, tail: Callable[[str], Tail]) -> 
 def test_a_tail_with_a_filter_that_cannot_be_read_is_refused(client: FlaskClient) -> None:
     assert client.get("/tail/stream?q=level in (").status_code == 400
     assert "Listening" in client.get("/tail").text
+
+
+def test_ingest_shows_x_ray_daemons_that_report(client: FlaskClient, site: Site) -> None:
+    report = Report(0, "box<1>", "i-1", "arn:x", received=10, sent=7, spilled=2, errors={"Timeout": 3})
+    assert "X-Ray daemons" not in client.get("/ingest").text
+    record_report(site.web.control, report, NOW)
+    try:
+        page = client.get("/ingest").text
+        assert "X-Ray daemons" in page
+        assert "box&lt;1&gt;" in page
+        (agent,) = client.get("/ingest.json").get_json()["agents"]
+        assert (agent["host"], agent["received"], agent["errors"]) == ("box<1>", 10, {"Timeout": 3})
+        assert client.get("/ingest.csv?table=agents").text.splitlines()[1].startswith("box<1>,i-1,arn:x,")
+    finally:
+        reset(site.web.control, NOW)
 
 
 def test_ingest_shows_books_that_add_up(client: FlaskClient, site: Site, page: Page) -> None:

@@ -67,6 +67,24 @@ def test_who_may_be_reached_from_elsewhere(
     assert refused in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("udp", "host", "bind"),
+    [
+        ("localhost:2000", "0.0.0.0", Bind("localhost", 2000, "xray_udp", datagrams=True)),
+        ("2000", "0.0.0.0", Bind("localhost", 2000, "xray_udp", datagrams=True)),
+        ("172.17.0.1:2000", "localhost", Bind("172.17.0.1", 2000, "xray_udp", datagrams=True)),
+        ("off", "0.0.0.0", None),
+    ],
+)
+def test_datagrams_come_from_this_machine_unless_an_address_is_given_for_them(
+    udp: str, host: str, bind: Bind | None
+) -> None:
+    """Nobody can be asked for a key there, so that it does not follow `host`."""
+    wanted = binds(Settings(host=host, xray_udp=udp))
+    assert wanted.xray_udp == bind
+    refuse_open_doors(wanted, any_key=True, auth="auto")
+
+
 def test_another_trouble_than_a_busy_port_keeps_its_words() -> None:
     message = "cannot listen on 127.0.0.1:80: ports below 1024 need privileges"
     assert explain_busy(message, binds(Settings(port=80))) == message
