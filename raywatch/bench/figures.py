@@ -26,6 +26,7 @@ GOALS = (
     Goal("ack_p99", "acknowledgement p99 at 10 000 spans/s", 150, "ms"),
     Goal("logs", "log records per second", 150_000, "1/s", more=True),
     Goal("points", "metric points per second", 150_000, "1/s", more=True),
+    Goal("segments", "X-Ray segments per second by PutTraceSegments", 15_000, "1/s", more=True),
     Goal("memory", "memory at full load", 1024, "MiB"),
     Goal("disk", "bytes per span on disk, indexes included", 110, "B"),
     Goal("trace", "trace by id", 50, "ms"),
@@ -33,6 +34,9 @@ GOALS = (
     Goal("search_any", "search 1 h on any attribute", 400, "ms"),
     Goal("graph", "service graph 1 h", 20, "ms"),
     Goal("red", "RED of a service over 24 h", 250, "ms"),
+    Goal("summaries", "GetTraceSummaries 1 h by annotation and response time", 500, "ms"),
+    Goal("xray_graph", "GetServiceGraph 1 h", 50, "ms"),
+    Goal("targets", "GetSamplingTargets per second", 2_000, "1/s", more=True),
     Goal("pages", "pages, server side", 300, "ms"),
 )
 

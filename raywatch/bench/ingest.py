@@ -14,6 +14,8 @@ from raywatch.bench.server import Server, disk_bytes, send
 
 _CONNECTIONS = 32
 _RATE = 10_000
+_FILES = {"segments": "traces"}
+"""Where items are stored that are no signal of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ def load(work: Path, signal: str, **options: object) -> Load:
             report = send(server, signal, connections=_CONNECTIONS, **options)
             server.settle()
             cpu, peak = server.cpu_seconds() - before, server.peak_mib()
-        return Load(report, cpu, peak, disk_bytes(data, signal))
+        return Load(report, cpu, peak, disk_bytes(data, _FILES.get(signal, signal)))
 
 
 def measure(work: Path, seconds: float) -> tuple[Values, dict[str, Load]]:
@@ -64,14 +66,16 @@ def measure(work: Path, seconds: float) -> tuple[Values, dict[str, Load]]:
         f"{_RATE} spans/s by gRPC": load(work, "traces", seconds=seconds, rate=_RATE),
         "log records by gRPC": load(work, "logs", seconds=seconds),
         "metric points by gRPC": load(work, "metrics", seconds=seconds),
+        "X-Ray segments": load(work, "segments", seconds=seconds, protocol="xray"),
     }
-    spans, _, steady, logs, points = loads.values()
+    spans, _, steady, logs, points, segments = loads.values()
     values = {
         "spans": spans.per_second,
         "span_cpu": spans.cpu_per_item,
         "ack_p99": steady.report["p99_ms"],
         "logs": logs.per_second,
         "points": points.per_second,
+        "segments": segments.per_second,
         "memory": max(one.peak for one in loads.values()),
         "disk": spans.disk / spans.report["sent_items"],
     }

@@ -20,7 +20,8 @@ from typing import Protocol
 import grpc
 import numpy as np
 
-from raywatch.bench.templates import ITEMS, SERVICES, SOURCES, Request, Source
+from raywatch.bench.templates import ITEMS, SERVICES, Logs, Points, Request, Source, Spans
+from raywatch.bench.xray import Segments, XRayConnection
 
 _METHODS = {
     "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
@@ -116,6 +117,13 @@ class HttpConnection:
 CONNECTIONS: dict[str, Callable[[str, str, Sequence[tuple[str, str]]], Connection]] = {
     "grpc": GrpcConnection,
     "http": HttpConnection,
+    "xray": XRayConnection,
+}
+SOURCES: dict[str, Callable[[int], Source]] = {
+    "traces": Spans,
+    "logs": Logs,
+    "metrics": Points,
+    "segments": Segments,
 }
 
 

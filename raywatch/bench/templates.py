@@ -490,6 +490,3 @@ class Points:
             point.sum = struct.unpack("<d", marks.fixed("sum", number))[0]
             point.explicit_bounds.extend(_BOUNDS)
             point.bucket_counts.extend([10, 0, 20, 30, 20, 10, 5, 4, 1, *[0] * 6])
-
-
-SOURCES = {"traces": Spans, "logs": Logs, "metrics": Points}

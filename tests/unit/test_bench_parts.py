@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
@@ -20,6 +22,7 @@ from raywatch.bench.ingest import Load
 from raywatch.bench.report import Results, notes_of, render
 from raywatch.bench.senders import Clock, Feed
 from raywatch.bench.templates import ITEMS, SERVICES, Logs, Points, Request, Source, Spans
+from raywatch.bench.xray import Segments
 
 SECOND = 1_000_000_000
 
@@ -87,6 +90,26 @@ def test_every_signal_has_requests_of_the_same_size_every_time(make: type[Source
     assert len(first) == len(second) == requests
     assert [len(one.body) for one in first] == [len(one.body) for one in second]
     assert not {one.body for one in first} & {one.body for one in second}
+
+
+def test_segments_have_their_own_ids_and_times() -> None:
+    now = time.time_ns()
+    source = Segments(seed=1)
+    documents = []
+    for request in itertools.chain(source.requests(now, SECOND), source.requests(now, SECOND)):
+        texts = orjson.loads(request.body)["TraceSegmentDocuments"]
+        assert len(texts) == request.items
+        documents += map(orjson.loads, texts)
+    assert {document["name"] for document in documents} == set(SERVICES)
+    spans = [part for document in documents for part in (document, *document["subsegments"])]
+    assert len({part["id"] for part in spans}) == len(spans)
+    assert len({document["trace_id"] for document in documents}) == len(documents)
+    for document in documents:
+        begin, end = document["start_time"], document["end_time"]
+        assert now / 1e9 - 3 <= begin < end <= now / 1e9
+        assert int(document["trace_id"][2:10], 16) == int(begin)
+        for part in document["subsegments"]:
+            assert begin <= part["start_time"] < part["end_time"] <= end
 
 
 def test_log_records_have_their_own_times_and_ids() -> None:
