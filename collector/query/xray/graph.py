@@ -1,8 +1,8 @@
 """X-Ray's service graph of a range, of a group or of chosen traces (specification of X-Ray, section 6).
 
 Two ways lead to it. Over the spans themselves everything is exact: chosen traces and groups always go this
-way, a range as long as it holds at most SPANS of them. Longer and denser ranges are read from the roll-ups per
-minute (graph_rolled.py), which are quick whatever the number of spans, and say less; what, is said there.
+way, a range as long as it holds at most SPANS of them. Longer and denser ranges are read from the roll-ups
+per minute (graph_rolled.py), which are quick whatever the number of spans, and say less; what, is said there.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def service_graph(
 ) -> XRayGraph:
     """The graph of [start_ns, end_ns). filter: only of the traces that match, a group's. spans: the bound.
 
-    A request is in the range when it started there; with a filter a trace is, with all it did. Raises QueryError.
+    A request is in the range when it started there; with a filter a trace is, with all that it did. Raises
+    QueryError.
     """
     timed = Timed.of(store, deadline)
     selection = TraceSelection(start_ns, end_ns, filter, tenant=tenant)
@@ -61,7 +62,7 @@ def service_graph(
 def traces_graph(
     store: Reader, trace_ids: Sequence[str], *, tenant: int = 0, deadline: float = 30.0
 ) -> XRayGraph:
-    """The graph of these traces; of those that nobody sent there is nothing. Raises QueryError for a bad id."""
+    """The graph of these traces; of unknown ones there is nothing. Raises QueryError for what is no id."""
     timed = Timed.of(store, deadline)
     numbers = [trace_number(trace_id) for trace_id in trace_ids]
     ids = {"his": [high for high, _ in numbers], "los": [low for _, low in numbers], "tenant": tenant}
@@ -72,7 +73,8 @@ def traces_graph(
         return XRayGraph(0, 0, (), exact=True)
     first = min(row["first_ns"] for row in found)
     last = min(max(row["last_ns"] for row in found), LONGEST - 1)
-    ctes = "WITH RECURSIVE ids AS (SELECT unnest($his::UBIGINT[]) AS trace_hi, unnest($los::UBIGINT[]) AS trace_lo),"
+    chosen = "SELECT unnest($his::UBIGINT[]) AS trace_hi, unnest($los::UBIGINT[]) AS trace_lo"
+    ctes = f"WITH RECURSIVE ids AS ({chosen}),"
     bounds = {"before_ns": first, "reach_ns": last + 1, "start_ns": first, "end_ns": last + 1}
     rows, identities = _rows(timed, ctes, _AMONG, {**ids, **bounds})
     return assemble(rows, identities, first, last, exact=True)
@@ -91,9 +93,10 @@ def matching_rows(
 ) -> tuple[list[Row], Identities]:
     """The counted rows of the traces that match."""
     matched = load_sql("traces_matching").replace(FILTER, matching.predicate.sql)
-    ctes = matched.replace("WITH ", "WITH RECURSIVE ", 1) + ", ids AS (SELECT trace_hi, trace_lo FROM matched),"
+    ctes = (
+        matched.replace("WITH ", "WITH RECURSIVE ", 1) + ", ids AS (SELECT trace_hi, trace_lo FROM matched),"
+    )
     selection, params = matching.selection, dict(matching.params)
-    # The filter's conditions look at $start_ns and $reach_ns, which mean the same here; a trace counts whole.
     return _rows(timed, ctes, _AMONG, {**params, "tenant": selection.tenant}, whole=True, step_ns=step_ns)
 
 

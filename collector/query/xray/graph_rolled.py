@@ -3,8 +3,8 @@
 Counts, outcomes and sums of response times are exact. What differs from the graph of the spans themselves:
 
 * Minutes are taken whole, so a range that ends within one tells of all of it.
-* Response times stand in eight buckets an octave; histograms hold the middles of these, rounded to two digits,
-  as X-Ray coarsens those of long ranges: within 9 % of the time itself.
+* Response times stand in eight buckets an octave; histograms hold the middles of these, rounded to two
+  digits, as X-Ray coarsens those of long ranges: within 10 % of the time itself.
 * A service has one node, of the type and account that most of its spans were of.
 * A call inside of a call makes a node of its own, a trace whose root never came has no client, edges have no
   aliases, links no ages, and what is in progress is not there.

@@ -10,14 +10,14 @@ from typing import Any
 
 from collector.query.xray.graph_model import Edge, Key, Node, Sum, XRayGraph, histogram, key_of
 from collector.query.xray.identities import Identities
-from collector.query.xray.nodes import ServiceId, client_node, inferred_node
+from collector.query.xray.nodes import ServiceId, client_node, inferred_type, service_id
 
 Row = Mapping[str, Any]
 _FUNCTION = "AWS::Lambda::Function"
 
 
 class Names:
-    """Who the ends of rows are. Of a service whose subsegment does not say enough it is the segment's node."""
+    """Who the ends of rows are; where a subsegment does not say enough it is the node of its segments."""
 
     def __init__(self, identities: Identities, rows: Iterable[Row]) -> None:
         self._identities = identities
@@ -32,12 +32,10 @@ class Names:
             return self._identities.node(name, self._number(name, number))
         if kind == "client":
             return client_node(self._identities.node(name, self._number(name, number)))
-        found = inferred_node(name, kind)
-        assert found is not None, "a call without a peer makes no row"
-        return found
+        return service_id(name, None, inferred_type(kind))
 
     def _number(self, name: str, number: int) -> int:
-        """Only one of its segments' nodes can be meant, or the function: Lambda sends nothing alone itself."""
+        """Its only node, or that of the function: Lambda itself sends no subsegments alone."""
         segments = self._segments.get(name, {})
         if number or not segments or number in segments:
             return number
