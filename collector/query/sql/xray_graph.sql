@@ -168,31 +168,41 @@ ages AS (
         CASE WHEN to_queue OR from_queue THEN 0 ELSE caller_number END AS caller_number,
         callee, callee_number, callee_row AS row, age_ns
     FROM pairs WHERE consumer AND (from_queue OR to_queue OR apart)
+),
+counted AS (
+    SELECT
+        'edge' AS part, caller, caller_kind, caller_number, callee, callee_kind, callee_number, link, alias, time_ns,
+        (duration_ns + 500000) // 1000000 AS ms, false AS root,
+        count(*) FILTER (NOT in_progress) AS requests, count(*) FILTER (outcome = 1 AND NOT in_progress) AS errors,
+        count(*) FILTER (outcome = 2 AND NOT in_progress) AS throttles,
+        count(*) FILTER (outcome = 3 AND NOT in_progress) AS faults,
+        sum(duration_ns)::HUGEINT AS duration_ns, min(start_ns) AS first_ns, max(start_ns::HUGEINT + duration_ns) AS last_ns
+    FROM calls JOIN s ON s.row = told
+    WHERE counted
+    GROUP BY ALL
+    UNION ALL
+    SELECT
+        'node', '', '', 0, service, 'segment', number, false, '', time_ns, (duration_ns + 500000) // 1000000,
+        bool_or(roots.row IS NOT NULL),
+        count(*) FILTER (NOT in_progress), count(*) FILTER (outcome = 1 AND NOT in_progress),
+        count(*) FILTER (outcome = 2 AND NOT in_progress), count(*) FILTER (outcome = 3 AND NOT in_progress),
+        sum(duration_ns)::HUGEINT, min(start_ns), max(start_ns::HUGEINT + duration_ns)
+    FROM s LEFT JOIN (SELECT row FROM roots) AS roots USING (row)
+    WHERE counted AND segment
+    GROUP BY ALL
+    UNION ALL
+    SELECT
+        'age', ages.caller, caller_kind, caller_number, ages.callee, 'segment', callee_number, true, '', time_ns,
+        (age_ns + 500000) // 1000000, false, count(*), 0, 0, 0, sum(age_ns)::HUGEINT, min(start_ns), max(start_ns::HUGEINT)
+    FROM ages JOIN s USING (row)
+    WHERE counted
+    GROUP BY ALL
 )
 SELECT
-    'edge' AS part, caller, caller_kind, caller_number, callee, callee_kind, callee_number, link, alias, time_ns,
-    (duration_ns + 500000) // 1000000 AS ms, false AS root,
-    count(*) FILTER (NOT in_progress) AS requests, count(*) FILTER (outcome = 1 AND NOT in_progress) AS errors,
-    count(*) FILTER (outcome = 2 AND NOT in_progress) AS throttles,
-    count(*) FILTER (outcome = 3 AND NOT in_progress) AS faults,
-    sum(duration_ns)::HUGEINT AS duration_ns, min(start_ns) AS first_ns, max(start_ns::HUGEINT + duration_ns) AS last_ns
-FROM calls JOIN s ON s.row = told
-WHERE counted
-GROUP BY ALL
-UNION ALL
-SELECT
-    'node', '', '', 0, service, 'segment', number, false, '', time_ns, (duration_ns + 500000) // 1000000,
-    bool_or(roots.row IS NOT NULL),
-    count(*) FILTER (NOT in_progress), count(*) FILTER (outcome = 1 AND NOT in_progress),
-    count(*) FILTER (outcome = 2 AND NOT in_progress), count(*) FILTER (outcome = 3 AND NOT in_progress),
-    sum(duration_ns)::HUGEINT, min(start_ns), max(start_ns::HUGEINT + duration_ns)
-FROM s LEFT JOIN (SELECT row FROM roots) AS roots USING (row)
-WHERE counted AND segment
-GROUP BY ALL
-UNION ALL
-SELECT
-    'age', ages.caller, caller_kind, caller_number, ages.callee, 'segment', callee_number, true, '', time_ns,
-    (age_ns + 500000) // 1000000, false, count(*), 0, 0, 0, sum(age_ns)::HUGEINT, min(start_ns), max(start_ns::HUGEINT)
-FROM ages JOIN s USING (row)
-WHERE counted
+    part, caller, caller_kind, caller_number, callee, callee_kind, callee_number, link, alias, time_ns,
+    bool_or(root) AS root, sum(requests)::BIGINT AS requests, sum(errors)::BIGINT AS errors,
+    sum(throttles)::BIGINT AS throttles, sum(faults)::BIGINT AS faults, sum(duration_ns)::DOUBLE AS duration_ns,
+    min(first_ns) AS first_ns, least(max(last_ns), 9223372036854775807)::BIGINT AS last_ns,
+    list(ms) AS ms, list(requests) AS counts
+FROM counted
 GROUP BY ALL
