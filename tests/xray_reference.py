@@ -1,7 +1,7 @@
 """X-Ray's service graph in plain Python, span by span: section 6.3 of the specification, read slowly.
 
-What sql/xray_graph.sql must come to, and with `rolled` what the roll-ups per minute can say: there a service is
-one node whatever its resources say, calls inside of calls count, and a trace without a root has no client.
+What sql/xray_graph.sql must come to, and with `rolled` what the roll-ups per minute can say: there a service
+is one node whatever its resources say, calls inside of calls count, and a trace without a root has no client.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from collector.query.xray.graph_model import XRayGraph
+from collector.query.xray.graph_model import Figures, XRayGraph
 from collector.query.xray.nodes import ServiceId, client_node, segment_node, service_id
 from tests.span_rows import MS, Made
 
@@ -159,7 +159,7 @@ class Reference:
         answered = {
             (caller.trace, caller.id)
             for caller, _, event in pairs
-            if not event or peer_type(caller) in ("remote", "rpc")
+            if (not event and peer_type(caller) != QUEUE) or peer_type(caller) in ("remote", "rpc")
         }
         for span in self.spans:
             if span.kind == "consumer" and span.peer and span.peer_type == QUEUE:
@@ -234,10 +234,7 @@ def found(graph: XRayGraph, *, exact: bool = True) -> dict[object, object]:
     return answer
 
 
-def _plain(figures: object, *, exact: bool) -> object:
-    from collector.query.xray.graph_model import Figures
-
-    assert isinstance(figures, Figures)
+def _plain(figures: Figures, *, exact: bool) -> object:
     outcomes = {
         "ok": figures.ok, "error": figures.errors, "throttle": figures.throttles, "fault": figures.faults,
     }  # fmt: skip

@@ -384,7 +384,9 @@ NodeType = Literal["service", "client", "database", "cache", "queue", "rpc", "re
 @dataclass(frozen=True, slots=True)
 class GraphNode:
     """A node of the map. id: `type:name`. A client has no figures of its own; what is not instrumented itself
-    has those that its callers saw. namespace: service.namespace, '' when there is none or several."""
+    has those that its callers saw. namespace: service.namespace, '' when there is none or several. xray_type:
+    of an AWS service or resource, such as AWS::DynamoDB::Table.
+    """
 
     id: str
     name: str
@@ -395,6 +397,7 @@ class GraphNode:
     p50_ns: int | None
     p95_ns: int | None
     p99_ns: int | None
+    xray_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,8 +146,8 @@ COLUMNS = (
 def _rows(graph: Graph) -> list[tuple[object, ...]]:
     return [
         (
-            n.name, n.type, n.counts.total, n.rate, n.counts.error, n.counts.throttle, n.counts.fault,
-            n.p50_ns, n.p95_ns, n.p99_ns,
+            n.name, n.xray_type or n.type, n.counts.total, n.rate, n.counts.error, n.counts.throttle,
+            n.counts.fault, n.p50_ns, n.p95_ns, n.p99_ns,
         )
         for n in graph.nodes
         if n.type != "client"

@@ -1,5 +1,5 @@
-"""The law of X-Ray's graph: over random traces the statement says what the rules say, read span by span, and the
-roll-ups per minute say the same as far as they can.
+"""The law of X-Ray's graph: over random traces the statement says what the rules say, read span by span, and
+the roll-ups per minute say the same as far as they can.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ START, END = NOON - MINUTE, NOON + 2 * MINUTE
 
 
 def traces(seed: int) -> list[Made]:
-    """Random traces with links, types of AWS peers, spans in progress and calls that say that they are traced."""
+    """Random traces with links, types of AWS peers, spans in progress, and calls said to be traced."""
     chance = random.Random(seed)
     spans = []
     for span in made(seed):

@@ -261,7 +261,9 @@ def expected_edges(spans: list[dict[str, Any]]) -> dict[Any, Counter[str]]:
         if item["kind"] == 5 and item["peer"] and item["peer_type"] == "queue":
             count((item["peer"], "queue", item["service"], "service", True), item)
         if not item["parent_id"]:
-            count((item["service"], CALLERS.get(item["kind"], "root"), item["service"], "service", False), item)
+            count(
+                (item["service"], CALLERS.get(item["kind"], "root"), item["service"], "service", False), item
+            )
     for reference, callee in callees:
         callers = [item for item in spans if (item["trace_hi"], item["span_id"]) == reference]
         if callers:
@@ -439,7 +441,8 @@ def test_calls_arrive_in_any_order(bench: Bench, name: str, action: str) -> None
 def test_a_call_is_remote_only_after_a_while(bench: Bench) -> None:
     write_spans(bench, bench.settled([item(1, CLIENT, **REMOTE)]))
     bench.store.settle()
-    requests = "SELECT coalesce(sum(requests), 0)::BIGINT FROM edges WHERE tenant = $tenant AND caller_type <> 'root'"
+    no_root = "tenant = $tenant AND caller_type <> 'root'"
+    requests = f"SELECT coalesce(sum(requests), 0)::BIGINT FROM edges WHERE {no_root}"
     assert one(bench.store, "traces", requests, tenant=bench.tenant) == 0
     bench.store.settle(remote=True)
     assert one(bench.store, "traces", requests, tenant=bench.tenant) == 1

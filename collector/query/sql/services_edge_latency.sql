@@ -6,6 +6,7 @@ FROM edges
 WHERE
     tenant = $tenant AND minute_ns >= $start_ns AND minute_ns < $end_ns
     AND caller_type IN ('service', 'client', 'queue')
-    AND callee_type = $callee_type AND callee = $callee
+    AND (callee_type = $callee_type OR ($callee_type = 'aws' AND starts_with(callee_type, 'AWS::')))
+    AND callee = $callee
     AND ($caller_type = '' OR (caller_type = $caller_type AND caller = $caller))
 GROUP BY bucket

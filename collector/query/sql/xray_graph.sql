@@ -110,8 +110,10 @@ pairs AS MATERIALIZED (
         c.call OR c.service <> e.service OR c.number <> e.number AS apart, greatest(e.start_ns - c.start_ns, 0) AS age_ns
     FROM callers AS c JOIN callees AS r USING (trace_hi, trace_lo, span_id) JOIN s AS e ON e.row = r.row
 ),
+-- What is sent to a queue goes there, whoever reads it.
 answered AS (
-    SELECT DISTINCT caller_row AS row FROM pairs WHERE NOT consumer OR peer_type IN ('remote', 'rpc')
+    SELECT DISTINCT caller_row AS row
+    FROM pairs WHERE (NOT consumer AND peer_type <> 'queue') OR peer_type IN ('remote', 'rpc')
 ),
 roots AS (
     SELECT row, service, number FROM s WHERE parent_id = 0

@@ -85,5 +85,5 @@ def _rows(counted: Iterable[Row], numbers: Mapping[str, int]) -> Iterator[Row]:
 def milliseconds(bucket: int) -> int:
     """The middle of a bucket of response times, in milliseconds of two digits that count."""
     exact = round(middle(bucket) / _MS)
-    unit = 10 ** max(len(str(exact)) - 2, 0)
+    unit: int = 10 ** max(len(str(exact)) - 2, 0)
     return (exact + unit // 2) // unit * unit
