@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from collector.aws_names import is_aws
+from collector.query.covered import covered
 from collector.query.figures import Figures, seconds_between, served, whole_minutes
 from collector.query.matching import AROUND, ask, match
 from collector.query.model_traces import Graph, GraphEdge, GraphNode, NodeType, TraceSelection
@@ -30,7 +31,8 @@ def service_graph(store: Reader, selection: TraceSelection, *, now_ns: int, dead
         ask(timed, load_sql(question), params, start_ns=start, end_ns=end).to_pylist()
         for question in ("graph_edges", "graph_red", "graph_namespaces")
     )
-    graph = Graph(start, end, seconds_between(start, end, now_ns), (), (), None)
+    seconds = covered(timed, start, end, now_ns=now_ns, tenant=selection.tenant)
+    graph = Graph(start, end, seconds, (), (), None)
     return draw(graph, edges, red, namespaces)
 
 
@@ -40,7 +42,9 @@ def _graph_of_matching(timed: Timed, selection: TraceSelection, now_ns: int) -> 
     rows = matching.ask(timed, "graph_spans", (_IDS, ids)).to_pylist()
     start, end = selection.start_ns, selection.end_ns
     names = _namespaces(timed, selection.tenant, start, end)
-    graph = Graph(start, end, seconds_between(start, end, now_ns), (), (), 0)
+    minutes = whole_minutes(start, end)
+    seconds = covered(timed, *minutes, now_ns=now_ns, tenant=selection.tenant)
+    graph = Graph(start, end, min(seconds, seconds_between(start, end, now_ns)), (), (), 0)
     return _draw_rows(graph, rows, names)
 
 

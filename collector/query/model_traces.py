@@ -417,8 +417,8 @@ class GraphEdge:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Nodes and edges in a stable order. seconds: what rates are divided by. traces: how many, None from
-    roll-ups.
+    """Nodes and edges in a stable order. seconds: what rates are divided by, the part of the range with data.
+    traces: how many, None from roll-ups.
     """
 
     start_ns: int
@@ -480,7 +480,7 @@ class ServiceRow:
 
 @dataclass(frozen=True, slots=True)
 class ServiceList:
-    """Worst first: by faults, then by requests. seconds: what rates are divided by."""
+    """Worst first: by faults, then by requests. seconds: what rates are divided by, the part with data."""
 
     start_ns: int
     end_ns: int

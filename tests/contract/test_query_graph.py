@@ -99,7 +99,19 @@ def test_rates_are_per_second_of_the_range_so_far(store: Store) -> None:
     assert graph.seconds == 45
     assert graph.nodes[1].rate == pytest.approx(30 / 45)
     graph = service_graph(store, TraceSelection(NOON + 1, NOON + 2 * MINUTE - 1), now_ns=NOW)
-    assert (graph.start_ns, graph.end_ns, graph.seconds) == (NOON, NOON + 2 * MINUTE, 120)
+    assert (graph.start_ns, graph.end_ns, graph.seconds) == (NOON, NOON + 2 * MINUTE, 60)
+
+
+@pytest.mark.parametrize("text", ["", "duration >= 0"])
+def test_rates_are_per_second_of_the_part_with_data(store: Store, text: str) -> None:
+    put(store, *[Made(n, n, 0, n * 60_000, 5, "web") for n in (10, 11, 14)])
+    graph = service_graph(store, TraceSelection(NOON, NOON + 60 * MINUTE, text), now_ns=NOW)
+    assert graph.seconds == 5 * 60
+    assert graph.nodes[1].rate == pytest.approx(3 / 300)
+    late = service_graph(
+        store, TraceSelection(NOON, NOON + 60 * MINUTE, text), now_ns=NOON + 14 * MINUTE + SECOND
+    )
+    assert late.seconds == 4 * 60 + 1
 
 
 def test_a_filter_leaves_only_the_traces_that_match(store: Store) -> None:
