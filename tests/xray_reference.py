@@ -53,6 +53,14 @@ def call(span: Made) -> bool:
     return span.kind in ("client", "producer") and span.peer != ""
 
 
+def calling(span: Made) -> bool:
+    return span.kind in ("client", "producer")
+
+
+def traced(span: Made) -> bool:
+    return span.attributes.get("aws.xray.traced") is True
+
+
 def peer_type(span: Made) -> str:
     return span.peer_type or "remote"
 
@@ -72,6 +80,7 @@ class Reference:
         for span in everything:
             said[span.service].add(key(segment_node(span.service, span.resource)))
         self.unclear = {service for service, ids in said.items() if len(ids) > 1}
+        self.callers: set[tuple[int, int]] = set()
         self.nodes: dict[Id, Told] = defaultdict(Told)
         self.inferred: dict[Id, Told] = defaultdict(Told)
         self.edges: dict[tuple[Id, Id, bool], Told] = defaultdict(Told)
@@ -120,7 +129,7 @@ class Reference:
                 linked.add((callee.trace, callee.parent, callee.kind == "consumer"))
             for trace, span in callee.links:
                 same = trace == callee.trace
-                if callee.kind == "consumer" or (not same and not self.rolled):
+                if callee.kind == "consumer" or (callee.kind == "server" and not same):
                     linked.add((trace, span, True))
             for trace, span, event in linked:
                 if (trace, span) in self.by_id:
@@ -132,9 +141,11 @@ class Reference:
             return False
         service, seen, above = self.owner(span).name, {span.id}, self.by_id.get((span.trace, span.parent))
         while above is not None and above.id not in seen and self.owner(above).name == service:
-            if call(above):
-                return not above.attributes.get("aws.xray.traced")
-            if segment(above):
+            if calling(above) and (
+                (call(above) and not traced(above)) or (above.trace, above.id) in self.callers
+            ):
+                return True
+            if segment(above) or call(above):
                 return False
             seen.add(above.id)
             above = self.by_id.get((above.trace, above.parent))
@@ -142,6 +153,7 @@ class Reference:
 
     def count(self) -> None:
         pairs = list(self.pairs())
+        self.callers = {(caller.trace, caller.id) for caller, _, _ in pairs}
         called = {(callee.trace, callee.id) for _, callee, _ in pairs}
         rooted = {span.trace for span in self.spans if span.parent == 0}
         for span in self.spans:
@@ -164,21 +176,26 @@ class Reference:
         for span in self.spans:
             if span.kind == "consumer" and span.peer and span.peer_type == QUEUE:
                 self.edges[peer(span.peer, QUEUE), key(self.own(span)), True].add(span)
-            waits = (span.trace, span.id) in answered or span.attributes.get("aws.xray.traced") is True
+            waits = (span.trace, span.id) in answered or traced(span)
             if call(span) and not waits and not self.nested(span):
                 self.edges[key(self.owner(span)), peer(span.peer, peer_type(span)), False].add(span)
                 self.inferred[peer(span.peer, peer_type(span))].add(span)
 
     def pair(self, caller: Made, callee: Made, *, event: bool) -> None:
         source, target = key(self.owner(caller)), key(self.own(callee))
-        apart = call(caller) or source != target
+        apart = calling(caller) or source != target
         if not event:
             if apart:
-                told = callee if segment(caller) and not call(caller) else caller
+                told = callee if segment(caller) and not calling(caller) else caller
                 edge = self.edges[source, target, False]
                 edge.add(told)
-                if call(caller) and caller.peer != callee.service:
-                    edge.aliases.add(caller.peer)
+                name = (
+                    caller.peer
+                    if call(caller)
+                    else (caller.name if traced(caller) and calling(caller) else "")
+                )
+                if name and name != callee.service:
+                    edge.aliases.add(name)
             return
         aws = peer_type(caller).startswith("AWS::")
         sent = call(caller) and (peer_type(caller) == QUEUE or aws)

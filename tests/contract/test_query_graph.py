@@ -187,6 +187,25 @@ def test_aws_services_are_one_kind_of_node_and_keep_their_types(store: Store) ->
     assert found.total == 2
 
 
+@pytest.mark.parametrize("text", ["", "duration >= 0"])
+def test_what_aws_hands_on_leads_from_its_node(store: Store, text: str) -> None:
+    put(
+        store,
+        Made(1, 1, 0, 0, 9, "web"),
+        Made(1, 2, 1, 0, 5, "web", kind="client", peer="mails", peer_type="AWS::SQS::Queue"),
+        Made(2, 3, 0, 60, 20, "mailer", links=[(1, 2)]),
+    )
+    graph = service_graph(store, replace(ALL, filter=text), now_ns=NOW)
+    assert edges(graph) == {
+        "client:web>service:web": 1,
+        "client:mailer>service:mailer": 1,
+        "service:web>aws:mails": 1,
+        "aws:mails>service:mailer link": 1,
+    }
+    found = edge_distribution(store, ALL.start_ns, ALL.end_ns, source="aws:mails", target="service:mailer")
+    assert found.total == 1
+
+
 @pytest.mark.parametrize(
     ("text", "traces"),
     [

@@ -129,7 +129,27 @@ def test_a_traced_call_makes_no_node_until_its_callee_comes(store: Store) -> Non
     put(store, WEB, client(2, 1, 5, 80, "web", "pay.internal", attributes={"aws.xray.traced": True}))
     assert calls(graph(store)) == {("web", "web")}
     put(store, Made(1, 3, 2, 10, 60, "pay"))
-    assert calls(graph(store)) == {("web", "web"), ("web", "pay")}
+    found = graph(store)
+    assert calls(found) == {("web", "web"), ("web", "pay")}
+    assert edge(found, ("web", "AWS::ECS::Container"), ("pay", None)).aliases == ("pay.internal",)
+
+
+@pytest.mark.parametrize("spans", [0, 1000])
+def test_a_call_that_names_no_peer_is_joined_to_its_callee(store: Store, spans: int) -> None:
+    """As the receiver of X-Ray's documents writes a call that says that it is traced."""
+    call = Made(1, 2, 1, 5, 80, "web", "pay.internal", "client", attributes={"aws.xray.traced": True})
+    put(store, WEB, call.but(resource=ECS))
+    assert calls(graph(store, spans=spans)) == {("web", "web")}
+    put(store, Made(1, 3, 2, 10, 60, "pay"), client(4, 2, 6, 70, "web", "pay.internal:80", resource=ECS))
+    found = graph(store, spans=spans)
+    called = edge(found, ("web", "AWS::ECS::Container"), ("pay", None))
+    assert called.figures.duration_ns == 80_000_000
+    if not spans:
+        return
+    assert calls(found) == {("web", "web"), ("web", "pay")}, (
+        "what is inside of a call that was answered is it"
+    )
+    assert called.aliases == ("pay.internal",)
 
 
 def test_lambda_is_two_nodes_that_one_call_joins(store: Store) -> None:
@@ -225,7 +245,7 @@ def test_a_link_leads_from_the_queue_and_tells_how_old_events_were(store: Store)
         store,
         WEB,
         client(2, 1, 5, 10, "web", "SQS", peer_type="AWS::SQS"),
-        Made(2, 3, 0, 1005, 40, "mailer", resource=LAMBDA, links=[(1, 2)]),
+        Made(2, 3, 0, 1005, 40, "mailer", resource=LAMBDA, kind="server", links=[(1, 2)]),
     )
     found = graph(store)
     link = edge(found, ("SQS", "AWS::SQS"), ("mailer", "AWS::Lambda"))
@@ -234,6 +254,8 @@ def test_a_link_leads_from_the_queue_and_tells_how_old_events_were(store: Store)
     assert link.ages == ((1000, 1),)
     assert node(found, "SQS", "AWS::SQS").figures == one("ok", 10)
     assert not edge(found, ("web", "AWS::ECS::Container"), ("SQS", "AWS::SQS")).link
+    rolled = edge(graph(store, spans=0), ("SQS", "AWS::SQS"), ("mailer", "AWS::Lambda"))
+    assert (rolled.link, rolled.figures.total, rolled.figures.duration_ns) == (True, 1, 40_000_000)
 
 
 def test_a_link_to_a_trace_that_was_not_chosen(store: Store) -> None:
