@@ -399,3 +399,17 @@ def test_a_long_range_comes_from_roll_ups(store: Store) -> None:
 @pytest.mark.parametrize("ms", [1, 7, 35, 120, 999, 12_345])
 def test_times_of_roll_ups_are_near(ms: int) -> None:
     assert milliseconds(bucket_of(ms * 1_000_000)) == pytest.approx(ms, rel=0.1, abs=1)
+
+
+def test_a_filter_finds_the_traces_of_every_node(store: Store) -> None:
+    kinds = ("AWS::DynamoDB::Table", "AWS::SNS", "database", "remote", "", "rpc", "cache", "queue", "aws")
+    calls_ = [client(n, 1, n, 8, "web", f"peer{n}", peer_type=kind) for n, kind in enumerate(kinds, start=2)]
+    put(store, Made(1, 1, 0, 0, 100, "web", resource={"cloud.platform": "aws_ecs"}), *calls_)
+    put(store, Made(2, 99, 0, 0, 5, "other"))
+    for each in graph(store).nodes:
+        if each.id.name == "other":
+            continue
+        kind = f', type: "{each.id.type}"' if each.id.type else ""
+        text = f'service(id(name: "{each.id.name}"{kind}))'
+        own = graph(store, filter=text)
+        assert {name for name, _ in names(own)} == {"web", *(made.peer for made in calls_)}, text

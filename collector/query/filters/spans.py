@@ -172,7 +172,10 @@ def is_peer(entity: Entity, compiler: RowCompiler) -> list[str]:
     kind = node_type(entity.type)
     if entity.name:
         found.append(f"s.peer = {compiler.bind(entity.name)}")
-    if kind == "remote":
+    if entity.type == "remote":
+        # X-Ray's type of whatever it has no other one for (collector/query/xray/nodes.py).
+        found.append("s.peer_type IN ('remote', 'rpc', '', 'cache', 'queue', 'aws')")
+    elif kind == "remote":
         found.append("s.peer_type IN ('remote', 'rpc', '')")
     elif kind == "aws":
         found.append(_is_aws(entity, compiler))
