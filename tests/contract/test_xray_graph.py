@@ -11,6 +11,7 @@ from collector.query.buckets import bucket_of
 from collector.query.xray.graph import service_graph, traces_graph
 from collector.query.xray.graph_model import Edge, Figures, Node, XRayGraph
 from collector.query.xray.graph_rolled import milliseconds
+from collector.query.xray.time_series import selector, time_series
 from collector.storage import Store, StoreOptions, open_store
 from tests.span_rows import Made, trace_id, traces_batch
 from tests.storing import MINUTE, NOON, SECOND
@@ -413,3 +414,38 @@ def test_a_filter_finds_the_traces_of_every_node(store: Store) -> None:
         text = f'service(id(name: "{each.id.name}"{kind}))'
         own = graph(store, filter=text)
         assert {name for name, _ in names(own)} == {"web", *(made.peer for made in calls_)}, text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        'service("web")',
+        'service("orders") OR service("pay")',
+        'service(id(type: "Database::SQL"))',
+        'edge("web", "pay")',
+        'edge(id(type: "client"), "web")',
+        'edge("web", id(type: "remote"))',
+    ],
+)
+def test_series_of_spans_and_of_roll_ups_count_the_same(store: Store, text: str) -> None:
+    for minute in range(3):
+        at = minute * 60_000
+        put(
+            store,
+            Made(minute, 1, 0, at, 100, "web", outcome="fault" if minute else "ok"),
+            client(2, 1, at, 80, "web", "pay", trace=minute),
+            Made(minute, 3, 2, at, 60, "pay", outcome="throttle"),
+            client(4, 3, at, 8, "pay", "orders", peer_type="database", trace=minute),
+            client(5, 1, at, 8, "web", "mail", outcome="error", trace=minute),
+        )
+    answers = [
+        time_series(store, NOON, NOON + 5 * MINUTE, chosen=selector(text), spans=spans) for spans in (1000, 0)
+    ]
+    exact, rolled = (
+        [(p.time_ns, p.figures.total, p.figures.faults, p.figures.duration_ns) for p in each.points]
+        for each in answers
+    )
+    assert [answer.exact for answer in answers] == [True, False]
+    assert [point[0] for point in exact] == [NOON, NOON + MINUTE, NOON + 2 * MINUTE]
+    assert exact == rolled

@@ -13,6 +13,7 @@ Counts, outcomes and sums of response times are exact. What differs from the gra
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from collector.query.buckets import MINUTE, middle
@@ -27,12 +28,32 @@ _FOREVER = 1 << 62
 _CLIENTS = ("client", "root", "root consumer")
 
 
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Which rows are needed: calls of clients, or those of callers and callees by name; empty: of any."""
+
+    clients: bool = False
+    callers: tuple[str, ...] = ()
+    callees: tuple[str, ...] = ()
+
+
 def rolled_rows(
-    timed: Timed, start_ns: int, end_ns: int, tenant: int, *, step_ns: int = _FOREVER
+    timed: Timed,
+    start_ns: int,
+    end_ns: int,
+    tenant: int,
+    *,
+    step_ns: int = _FOREVER,
+    only: Only | None = None,
 ) -> tuple[list[Row], Identities]:
     """The rows of the minutes that the range touches. step_ns: a whole number of minutes."""
+    only = only or Only()
     start, end = whole_minutes(start_ns, end_ns)
-    params = {"tenant": tenant, "start_ns": start, "end_ns": end, "step_ns": step_ns, "keys": list(KEYS)}
+    params = {
+        "tenant": tenant, "start_ns": start, "end_ns": end, "step_ns": step_ns, "keys": list(KEYS),
+        "clients": only.clients, "callers": list(only.callers), "any_caller": not only.callers,
+        "callees": list(only.callees), "any_callee": not only.callees,
+    }  # fmt: skip
     counted, seen = (
         ask(timed, load_sql(question), params, start_ns=start, end_ns=end).to_pylist()
         for question in ("xray_rolled", "xray_resources_seen")

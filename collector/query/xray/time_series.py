@@ -20,7 +20,7 @@ from collector.query.model_traces import TraceSelection
 from collector.query.reader import Reader, Timed
 from collector.query.xray.graph import SPANS, few_spans, matching_rows, range_rows
 from collector.query.xray.graph_model import Figures, Sum, key_of
-from collector.query.xray.graph_rolled import rolled_rows
+from collector.query.xray.graph_rolled import Only, rolled_rows
 from collector.query.xray.graph_rows import Names
 from collector.query.xray.identities import Identities
 from collector.query.xray.nodes import CLIENT, ServiceId
@@ -116,6 +116,7 @@ def time_series(
     ranges with more of them are read from the roll-ups when the period is made of minutes. Raises QueryError.
     """
     timed = Timed.of(store, deadline)
+    chosen = chosen or Selector()
     exact = True
     if not isinstance(parse(filter, TRACES), Everything):
         matching = match(timed, TraceSelection(start_ns, end_ns, filter, tenant=tenant))
@@ -124,8 +125,9 @@ def time_series(
         rows, identities = range_rows(timed, start_ns, end_ns, tenant, step_ns=period_ns)
     else:
         exact = False
-        rows, identities = rolled_rows(timed, start_ns, end_ns, tenant, step_ns=period_ns)
-    chosen = chosen or Selector()
+        rows, identities = rolled_rows(
+            timed, start_ns, end_ns, tenant, step_ns=period_ns, only=needed(chosen)
+        )
     sums, selected = select(rows, identities, chosen)
     ask = forecast if chosen.kind == "service" else None
     points = (
@@ -134,6 +136,18 @@ def time_series(
         if sums[at].total > 0
     )
     return TimeSeries(chosen.kind, tuple(points), exact)
+
+
+def needed(chosen: Selector) -> Only:
+    """The rows that a selector can mean, by the names that it gives."""
+    if not chosen.services and not chosen.pairs:
+        return Only(clients=True)
+    callers = [source.name for source, _ in chosen.pairs]
+    callees = [target.name for _, target in chosen.pairs] or [entity.name for entity in chosen.services]
+    return Only(
+        callers=tuple(callers) if all(callers) else (),
+        callees=tuple(callees) if all(callees) else (),
+    )
 
 
 def select(
