@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import orjson
 
@@ -23,8 +23,11 @@ from dashboard.aws.call import AwsError, Call, Members, Operation, Parts
 INVALID = "InvalidRequestException"
 LONGEST = 6 * 3600
 """Seconds that a range may be long where the limits of X-Ray are on (`strict` among the other parts)."""
+LONGEST_PERIOD = 7 * 86_400
+FAR_NS = 1 << 62
 PAGE_NODES = 1000
 PAGE_POINTS = 1000
+Answer = TypeVar("Answer")
 
 
 class Groups(Protocol):
@@ -82,8 +85,8 @@ def get_time_series_service_statistics(parts: Parts, call: Call, members: Member
     start, end = time_range(parts, members)
     expression = group_filter(parts, call, members)
     period = members.get("Period", 60)
-    if period < 1:
-        raise AwsError(INVALID, f"Period is {period}: it is a number of seconds, at least 1.")
+    if not 1 <= period <= LONGEST_PERIOD:
+        raise AwsError(INVALID, f"Period is {period}: it is a number of seconds, 1 to {LONGEST_PERIOD}.")
     chosen = _asked(lambda: selector(members.get("EntitySelectorExpression", "")))
     forecast = _forecast(parts, call, members, chosen)
     page = _page(members, "series", call.now_ns)
@@ -123,7 +126,12 @@ def time_range(parts: Parts, members: Members) -> tuple[int, int]:
         raise AwsError(INVALID, "EndTime lies before StartTime: a range is [StartTime, EndTime).")
     if parts.others.get("strict") and end - start > LONGEST:
         raise AwsError(INVALID, "Time range cannot be longer than 6 hours.")
-    return round(start * NS), round(end * NS)
+    return _nanoseconds(start), _nanoseconds(end)
+
+
+def _nanoseconds(seconds: float) -> int:
+    """As the store holds times; what lies beyond its ends is as far as its ends."""
+    return max(-FAR_NS, min(round(seconds * NS), FAR_NS))
 
 
 def group_filter(parts: Parts, call: Call, members: Members) -> str:
@@ -145,7 +153,7 @@ def _group(members: Members) -> str:
     return str(name or arn)
 
 
-def _asked(question: Any) -> Any:
+def _asked(question: Callable[[], Answer]) -> Answer:
     try:
         return question()
     except QueryError as error:

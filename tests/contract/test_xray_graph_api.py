@@ -284,6 +284,7 @@ def test_a_series_of_a_group_and_its_forecast(store: Store) -> None:
         ("GetServiceGraph", {"NextToken": "WzEsMiwzXQ=="}, "NextToken is none"),
         ("GetTraceGraph", {"TraceIds": ["1-2-3"]}, "no trace id"),
         ("GetTimeSeriesServiceStatistics", {"Period": 0}, "Period is 0"),
+        ("GetTimeSeriesServiceStatistics", {"Period": 10**12}, "1 to 604800"),
         ("GetTimeSeriesServiceStatistics", {"EntitySelectorExpression": "service("}, "line 1, column 9"),
         ("GetTimeSeriesServiceStatistics", {"EntitySelectorExpression": "fault"}, "names services or edges"),
         (
@@ -308,8 +309,10 @@ def test_what_is_wrong_is_said(store: Store, operation: str, members: dict[str, 
 
 
 def test_long_ranges_are_answered_where_the_limits_are_off(store: Store) -> None:
-    asked = {"StartTime": BEGIN - 86_400.0, "EndTime": BEGIN + 86_400.0}
-    assert ask("GetServiceGraph", asked, parts(store))["Services"]
+    for start, end in ((BEGIN - 86_400.0, BEGIN + 86_400.0), (0.0, 253_402_300_799.0)):
+        asked = {"StartTime": start, "EndTime": end}
+        assert ask("GetServiceGraph", asked, parts(store))["Services"]
+        assert ask("GetTimeSeriesServiceStatistics", asked, parts(store))["TimeSeriesServiceStatistics"]
 
 
 def test_an_empty_range(store: Store) -> None:

@@ -6,7 +6,7 @@ them (specification of X-Ray, section 6.1).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,8 +73,8 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class XRayGraph:
-    """Nodes in the order of their names. start_ns, end_ns: of what there was, within the range; exact: from
-    the spans themselves, otherwise from roll-ups per minute. spans: how many there were to look at, if known.
+    """Nodes in the order of their names. start_ns, end_ns: of what there was, within the range. exact: from
+    the spans themselves, otherwise from roll-ups per minute.
     """
 
     start_ns: int
@@ -137,11 +137,3 @@ def histogram(counts: Mapping[int, int]) -> tuple[tuple[int, int], ...]:
 def key_of(node: ServiceId) -> Key:
     """What makes the node."""
     return node.name, node.type, node.account
-
-
-def total(sums: Iterable[Sum]) -> Sum:
-    """All of them together."""
-    found = Sum()
-    for each in sums:
-        found.merge(each)
-    return found
