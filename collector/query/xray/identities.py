@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from collector.attributes import Value, split
+from collector.attributes import unescape
 from collector.query.matching import ask
 from collector.query.reader import Timed, load_sql
 from collector.query.xray.nodes import ACCOUNT_KEY, ORIGIN_KEYS, ServiceId, account, origin, service_id
@@ -45,22 +45,19 @@ def find_identities(timed: Timed, start_ns: int, end_ns: int) -> Identities:
 
 
 def identities(rows: Iterable[Mapping[str, Any]]) -> Identities:
-    """From rows with resource_id, service, keys, types and attrs."""
+    """From rows with a service, what resources of it say by the keys, and the ids of these."""
     numbers: dict[Identity, int] = {NOTHING: 0}
     found: dict[int, int] = {}
     services: dict[str, set[int]] = {}
     for row in rows:
         number = numbers.setdefault(identity(row), len(numbers))
-        found[row["resource_id"]] = number
+        found.update(dict.fromkeys(row["ids"], number))
         services.setdefault(row["service"], set()).add(number)
     unclear = sorted(service for service, said in services.items() if len(said) > 1)
     return Identities(list(found), list(found.values()), list(numbers), unclear)
 
 
 def identity(row: Mapping[str, Any]) -> Identity:
-    """What a resource says. One whose text does not fit its shape says nothing."""
-    try:
-        values: Mapping[str, Value] = split(row["keys"], row["types"], row["attrs"])
-    except ValueError:
-        return NOTHING
+    """What the resources of a row say."""
+    values = dict(zip(KEYS, map(unescape, row["said"]), strict=True))
     return account(values), origin(values)
