@@ -20,7 +20,7 @@ from collector.query.buckets import MINUTE, middle
 from collector.query.figures import whole_minutes
 from collector.query.matching import ask
 from collector.query.reader import Timed, load_sql
-from collector.query.xray.identities import KEYS, NOTHING, Identities, Identity, identity
+from collector.query.xray.identities import NOTHING, Identities, Identity, identity, said
 
 Row = Mapping[str, Any]
 _MS = 1_000_000
@@ -50,14 +50,12 @@ def rolled_rows(
     only = only or Only()
     start, end = whole_minutes(start_ns, end_ns)
     params = {
-        "tenant": tenant, "start_ns": start, "end_ns": end, "step_ns": step_ns, "keys": list(KEYS),
+        "tenant": tenant, "start_ns": start, "end_ns": end, "step_ns": step_ns,
         "clients": only.clients, "callers": list(only.callers), "any_caller": not only.callers,
         "callees": list(only.callees), "any_callee": not only.callees,
     }  # fmt: skip
-    counted, seen = (
-        ask(timed, load_sql(question), params, start_ns=start, end_ns=end).to_pylist()
-        for question in ("xray_rolled", "xray_resources_seen")
-    )
+    counted = ask(timed, load_sql("xray_rolled"), params, start_ns=start, end_ns=end).to_pylist()
+    seen = said(timed, "xray_resources_seen", params, start, end)
     numbers, identities = _most(seen)
     return list(_rows(counted, numbers)), identities
 
@@ -67,12 +65,12 @@ def _most(seen: Iterable[Row]) -> tuple[dict[str, int], Identities]:
     items: dict[str, dict[Identity, int]] = {}
     for row in seen:
         of_service = items.setdefault(row["service"], {})
-        said = identity(row)
-        of_service[said] = of_service.get(said, 0) + row["items"]
+        told = identity(row)
+        of_service[told] = of_service.get(told, 0) + row["items"]
     known: dict[Identity, int] = {NOTHING: 0}
     numbers = {}
-    for service, said_items in items.items():
-        most = max(said_items, key=lambda said: (said_items[said], said[0] or "", said[1] or ""))
+    for service, counts in items.items():
+        most = max(counts, key=lambda told: (counts[told], told[0] or "", told[1] or ""))
         numbers[service] = known.setdefault(most, len(known))
     return numbers, Identities([], [], list(known), [])
 

@@ -40,8 +40,21 @@ class Identities:
 
 def find_identities(timed: Timed, start_ns: int, end_ns: int) -> Identities:
     """Of the resources in the files of a range."""
-    table = ask(timed, load_sql("xray_resources"), {"keys": list(KEYS)}, start_ns=start_ns, end_ns=end_ns)
-    return identities(table.to_pylist())
+    return identities(said(timed, "xray_resources", {}, start_ns, end_ns))
+
+
+def said(
+    timed: Timed, question: str, params: Mapping[str, Any], start_ns: int, end_ns: int
+) -> list[dict[str, Any]]:
+    """The rows of a question about what resources say; it is not asked where none has such attributes."""
+    values = {**params, "keys": list(KEYS)}
+    saying = ask(timed, load_sql("xray_saying"), values, start_ns=start_ns, end_ns=end_ns)
+    if not saying.to_pylist()[0]["said"]:
+        return []
+    rows: list[dict[str, Any]] = ask(
+        timed, load_sql(question), values, start_ns=start_ns, end_ns=end_ns
+    ).to_pylist()
+    return rows
 
 
 def identities(rows: Iterable[Mapping[str, Any]]) -> Identities:
