@@ -382,6 +382,8 @@ def is_service(span: Made, entity: Entity) -> bool:
 def is_peer(span: Made, entity: Entity) -> bool:
     if entity.name not in ("", span.peer):
         return False
+    if entity.type == "remote":
+        return span.peer_type in ("", "rpc", "remote", "cache", "queue", "aws")
     kind = PEER_TYPES.get(entity.type, entity.type)
     if kind == "remote":
         return span.peer_type in ("", "rpc", "remote")

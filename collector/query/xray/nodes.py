@@ -113,4 +113,6 @@ def account(resource: Mapping[str, Value]) -> str | None:
 
 
 def _text(value: Value) -> str:
-    return value if isinstance(value, str) else (str(value) if isinstance(value, int) else "")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) else ""
