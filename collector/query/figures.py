@@ -34,6 +34,15 @@ class Figures:
         bucket = row["bucket"]
         self.buckets[bucket] = self.buckets.get(bucket, 0) + row["requests"]
 
+    def add_all(self, row: Mapping[str, Any]) -> None:
+        """A row that holds several buckets: lists `buckets` and `counts` beside the sums."""
+        self.requests += row["requests"]
+        self.errors += row["errors"]
+        self.throttles += row["throttles"]
+        self.faults += row["faults"]
+        for bucket, count in zip(row["buckets"], row["counts"], strict=True):
+            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+
     def merge(self, other: Figures) -> None:
         """The rows of another sum."""
         self.requests += other.requests

@@ -86,7 +86,7 @@ def draw(graph: Graph, edges: Iterable[Row], red: Iterable[Row], namespaces: Ite
     types: dict[Key, set[str]] = {}
     for row in edges:
         caller, callee = (_key(row[end], row[f"{end}_type"], types) for end in ("caller", "callee"))
-        calls.setdefault((caller, callee, row["link"]), Figures()).add(row)
+        calls.setdefault((caller, callee, row["link"]), Figures()).add_all(row)
     calls = {key: figures for key, figures in calls.items() if figures.requests > 0}
     nodes: dict[Key, Figures] = {(name, "service"): figures for name, figures in services(red).items()}
     for (caller, callee, _), figures in calls.items():
@@ -121,7 +121,7 @@ def services(red: Iterable[Row]) -> dict[str, Figures]:
     """The requests of each service, from rows by service, kind and bucket."""
     kinds: dict[str, dict[int, Figures]] = {}
     for row in red:
-        kinds.setdefault(row["service"], {}).setdefault(row["kind"], Figures()).add(row)
+        kinds.setdefault(row["service"], {}).setdefault(row["kind"], Figures()).add_all(row)
     return {service: served(by_kind) for service, by_kind in kinds.items()}
 
 

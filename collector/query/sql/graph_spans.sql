@@ -100,18 +100,26 @@ calls AS (
     UNION ALL
     SELECT service, 'service', peer, peer_type, false, bucket, outcome
     FROM s ANTI JOIN answered USING (row) WHERE role <> 0
+),
+counted AS (
+    SELECT
+        'edge' AS part, caller, caller_type, callee, callee_type, link, bucket, count(*) AS requests,
+        count(*) FILTER (outcome = 1) AS errors, count(*) FILTER (outcome = 2) AS throttles,
+        count(*) FILTER (outcome = 3) AS faults
+    FROM calls
+    GROUP BY ALL
+    UNION ALL
+    SELECT
+        'red', service, 'service', '', kind::VARCHAR, false, bucket, count(*),
+        count(*) FILTER (outcome = 1), count(*) FILTER (outcome = 2), count(*) FILTER (outcome = 3)
+    FROM s
+    GROUP BY ALL
 )
 SELECT
-    'edge' AS part, caller, caller_type, callee, callee_type, link, bucket, count(*) AS requests,
-    count(*) FILTER (outcome = 1) AS errors, count(*) FILTER (outcome = 2) AS throttles,
-    count(*) FILTER (outcome = 3) AS faults
-FROM calls
+    part, caller, caller_type, callee, callee_type, link, list(bucket) AS buckets, list(requests) AS counts,
+    sum(requests)::BIGINT AS requests, sum(errors)::BIGINT AS errors, sum(throttles)::BIGINT AS throttles,
+    sum(faults)::BIGINT AS faults
+FROM counted
 GROUP BY ALL
 UNION ALL
-SELECT
-    'red', service, 'service', '', kind::VARCHAR, false, bucket, count(*),
-    count(*) FILTER (outcome = 1), count(*) FILTER (outcome = 2), count(*) FILTER (outcome = 3)
-FROM s
-GROUP BY ALL
-UNION ALL
-SELECT 'traces', '', '', '', '', false, 0, count(*), 0, 0, 0 FROM ids
+SELECT 'traces', '', '', '', '', false, [], [], count(*), 0, 0, 0 FROM ids
