@@ -259,7 +259,7 @@ def _application(server: Serving, admit: Authenticate) -> Application:
         Parts(server.store, server.control, server.pipeline.accept, float(settings.limits.query_time)),
         server.accounting,
         budget=server.budget,
-        options=FrontOptions(settings.limits.request, frozenset(settings.cors_origins)),
+        options=FrontOptions(settings.limits.request),
     )
     health = Health(
         server.store, server.control, server.accounting, server.running.version, server.closing.is_set,

@@ -10,7 +10,8 @@ from dashboard.aws.registry import SERVICES
 from dashboard.aws.service import Service
 
 _EFFECTS = {
-    "read": "reads", "change": "changes, audited", "data": "sends", "any": "any key",
+    "read": "reads", "change": "changes, audited", "data": "sends", "any": "any key of the service",
+    "self": "any key",
 }  # fmt: skip
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dashboard.aws import xray_ingest
 from dashboard.aws.call import Operations
 from dashboard.aws.service import Service
-from dashboard.aws.xray_repairs import REPAIRS, UNBOUNDED
 
 OPERATIONS: Operations = {**xray_ingest.OPERATIONS}
 
@@ -24,6 +23,4 @@ XRAY = Service(
     },
     invalid="InvalidRequestException",
     throttled="ThrottledException",
-    repairs=REPAIRS,
-    unbounded=UNBOUNDED,
 )

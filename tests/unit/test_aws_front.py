@@ -69,9 +69,7 @@ class Site:
         operations: dict[str, Any] = dict.fromkeys(built, self._answers)
         operations["PutTraceSegments"] = Raw(self._takes, "xray_api", "traces")
         services = {"xray": replace(XRAY, operations=operations), "sts": STS}
-        options = FrontOptions(
-            1000, frozenset({"https://ok.example"}), lambda: self.now_ns, MODELS.__getitem__
-        )
+        options = FrontOptions(1000, lambda: self.now_ns, MODELS.__getitem__)
         parts = Parts(self.store, self.control, lambda _: Outcome())
         self.front = AwsFront(services, parts, self.accounting, options=options)
 
@@ -154,16 +152,15 @@ def test_everyone_is_let_in_and_the_signature_only_names_whose_data_is_meant(sit
 
 
 @pytest.mark.parametrize(
-    ("headers", "status"),
+    "headers",
     [
-        ({"HTTP_ORIGIN": "https://evil.example"}, 403), ({"HTTP_ORIGIN": "null"}, 403),
-        ({"HTTP_SEC_FETCH_SITE": "cross-site"}, 403), ({"HTTP_ORIGIN": "http://localhost:8000"}, 403),
-        ({"HTTP_ORIGIN": "https://ok.example", "HTTP_SEC_FETCH_SITE": "cross-site"}, 200),
+        {"HTTP_ORIGIN": "https://evil.example"}, {"HTTP_ORIGIN": "null"},
+        {"HTTP_ORIGIN": "http://localhost:8000"}, {"HTTP_SEC_FETCH_SITE": "cross-site"},
     ],
 )  # fmt: skip
-def test_a_web_page_is_not_let_in(site: Site, headers: dict[str, str], status: int) -> None:
-    assert site.post(**headers).status == status
-    assert len(site.seen) == (status == 200)
+def test_a_web_page_is_not_let_in(site: Site, headers: dict[str, str]) -> None:
+    refused(site.post(**headers), "AccessDeniedException")
+    assert not site.seen
 
 
 # -- a server with keys
@@ -216,12 +213,14 @@ def test_a_key_may_be_limited(site: Site) -> None:
     assert [status(write, path) for path in paths] == [403, 200, 200]
     assert status(read, "/DeleteSamplingRule", rule) == 403
     assert status(write, "/DeleteSamplingRule", rule) == 200
-    body = b"Action=GetCallerIdentity&Version=2011-06-15"
+    who = b"Action=GetCallerIdentity&Version=2011-06-15"
+    assert site.post("/", who, **site.sign(write[1].id, write[0], "/", who, service="sts")).status == 200
+    body = b"Action=GetSessionToken&Version=2011-06-15"
     signed = site.sign(write[1].id, write[0], "/", body, service="sts")
     answer = site.post("/", body, CONTENT_TYPE="application/x-www-form-urlencoded", **signed)
     assert answer.status == 403
     assert b"<Code>AccessDenied</Code>" in answer.body
-    assert b"is not authorized to perform: sts:GetCallerIdentity (the key is limited to" in answer.body
+    assert b"is not authorized to perform: sts:GetSessionToken (the key is limited to" in answer.body
 
 
 def test_an_api_key_opens_this_door_too(site: Site) -> None:

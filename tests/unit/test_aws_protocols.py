@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +13,8 @@ from aws_models import as_dates, as_seconds, botocore_model, environ_of, members
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dashboard.aws.models import ServiceModel, load
+from dashboard.aws import reading, writing
+from dashboard.aws.models import Member, OperationModel, ServiceModel, Shape, load
 from dashboard.aws.problems import problem_of
 from dashboard.aws.protocols import Problem, Spoken, Wire
 from dashboard.aws.reading import Unfit
@@ -214,19 +219,47 @@ def test_nothing_and_the_unknown_are_fine(body: bytes) -> None:
     assert read("GetSamplingRules", body) == {}
 
 
-def test_samplers_are_understood_as_they_are() -> None:
-    one = b'{"RuleName":"r","ClientID":"%s","Timestamp":1,"RequestCount":9,"SampleCount":7,"Mine":1}' % (
-        b"a" * 24
-    )
-    body = b'{"SamplingStatisticsDocuments":[%s],"SamplingBoostStatisticsDocuments":null}' % b",".join(
-        [one] * 30
-    )
-    found = read("GetSamplingTargets", body)
-    assert [each["SampledCount"] for each in found["SamplingStatisticsDocuments"]] == [7] * 30
-    assert "SamplingBoostStatisticsDocuments" not in found
-    assert read("GetSamplingTargets", b'{"SamplingStatisticsDocuments":null}') == {
-        "SamplingStatisticsDocuments": []
-    }
+def test_a_service_may_take_what_known_clients_send_differently() -> None:
+    def named(body: dict[str, Any]) -> dict[str, Any]:
+        return {"TagKeys": body.pop("Keys", None) or [], **body}
+
+    service = replace(XRAY, repairs={"UntagResource": named}, unbounded=frozenset({"TagKeyList"}))
+    wire, operation = Spoken(service, MODELS["xray"]).json(), MODELS["xray"].operation("UntagResource")
+    body = json.dumps({"ResourceARN": "arn", "Keys": ["k"] * 300}).encode()
+    assert wire.read(operation, body) == {"ResourceARN": "arn", "TagKeys": ["k"] * 300}
+    assert wire.read(operation, b'{"ResourceARN": "arn"}')["TagKeys"] == []
+    with pytest.raises(Unfit, match="expected an object, not a list"):
+        wire.read(operation, b"[]")
+    with pytest.raises(Unfit, match="TagKeys: expected 0 to 200 items, not 300"):
+        read("UntagResource", body.replace(b"Keys", b"TagKeys"))
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**65), 2**65) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_any_json_is_read_or_refused(data: Any) -> None:
+    """Values of every kind where the model has members, in operations of every kind."""
+    operation = MODELS["xray"].operation(data.draw(st.sampled_from(sorted(MODELS["xray"].names))))
+    names = sorted(operation.input.members) if operation.input else []
+    some = st.dictionaries(st.sampled_from(names), JSON_VALUES, max_size=4) if names else JSON_VALUES
+    try:
+        read(operation.name, json.dumps(data.draw(some | JSON_VALUES)).encode())
+    except Unfit:
+        return
+
+
+@given(st.binary(max_size=80), st.sampled_from(["GetCallerIdentity", "AssumeRole", "GetSessionToken"]))
+def test_any_form_is_read_or_refused(body: bytes, name: str) -> None:
+    try:
+        wire_of("query", "sts").read(MODELS["sts"].operation(name), b"Action=x&Tags.member." + body)
+    except Unfit:
+        return
 
 
 def test_an_answer_keeps_whole_numbers_and_leaves_out_what_is_not_there() -> None:
@@ -256,8 +289,40 @@ def test_every_operation_has_an_effect_and_the_tables_name_only_what_exists() ->
     }  # fmt: skip
 
 
-def test_patterns_and_names_of_lists_are_of_the_model() -> None:
-    for name in XRAY.unbounded:
-        operation = MODELS["xray"].operation("GetSamplingTargets")
-        assert operation.input is not None
-        assert name in {one.shape.name for one in operation.input.members.values()}
+def _nested() -> Shape:
+    """A structure that holds a list of itself."""
+    shape = Shape("Node", "structure")
+    children = Shape("Nodes", "list", member=Member(shape))
+    shape.members = {"Name": Member(Shape("Name", "string", most=3)), "Nodes": Member(children)}
+    return shape
+
+
+def test_a_shape_may_hold_itself() -> None:
+    shape = _nested()
+    value = {"Name": "a", "Nodes": [{"Name": "b", "Nodes": [{"Name": "c"}]}, {}]}
+    assert reading.Compiler().reader(shape)(value) == value
+    assert writing.Compiler("iso8601").writer(shape)(value) == value
+    with pytest.raises(Unfit) as caught:
+        reading.Compiler().reader(shape)({"Nodes": [{}, {"Nodes": [{"Name": "long"}]}]})
+    assert str(caught.value) == "Nodes[1].Nodes[0].Name: expected at most 3 characters, not 4"
+
+
+def test_a_body_may_be_nested_deeper_than_python_likes() -> None:
+    operation = OperationModel("Nest", _nested(), None, "", {})
+    body = b'{"Nodes":[' * 450 + b"]}" * 450
+    with pytest.raises(Unfit, match="nested too deep"):
+        wire_of("rest-json", "xray").read(operation, body)
+
+
+def test_threads_that_compile_at_once_get_functions_that_work() -> None:
+    shape = _nested()
+    value = {"Nodes": [{"Nodes": [{}]}]}
+    for _ in range(50):
+        compiler, start = reading.Compiler(), threading.Barrier(4)
+
+        def read_it(compiler: reading.Compiler = compiler, start: threading.Barrier = start) -> Any:
+            start.wait()
+            return compiler.reader(shape)(value)
+
+        with ThreadPoolExecutor(4) as pool:
+            assert [one.result() for one in [pool.submit(read_it) for _ in range(4)]] == [value] * 4

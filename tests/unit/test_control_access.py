@@ -89,6 +89,7 @@ def test_rights(access: control_access.Access, allowed: set[str]) -> None:
     for effect in ("read", "change", "data", "any"):
         assert key.may(effect, "xray") == (effect in allowed)
         assert not key.may(effect, "logs")
+    assert key.may("self", "sts")
 
 
 def entry(number: int, **fields: str) -> Entry:
