@@ -1,0 +1,1 @@
+"""X-Ray sampling: rules and how they match, the reservoir's division, boosts, statistics; no sockets, no store."""
