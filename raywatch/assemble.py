@@ -24,6 +24,8 @@ from collector.batch import Signal
 from collector.errors import ListenError, RaywatchError, Unauthenticated
 from collector.pipeline import Limits as PipelineLimits
 from collector.pipeline import Pipeline
+from collector.processors.processor import Processing
+from collector.processors.sampling import OtlpSampling
 from collector.receivers.bodies import Budget
 from collector.receivers.listen import Address, is_loopback
 from collector.receivers.otlp import OtlpDecoder
@@ -31,7 +33,9 @@ from collector.receivers.otlp_grpc import GrpcLimits, OtlpGrpc
 from collector.receivers.otlp_http import Authenticate, Cors, OtlpHttp
 from collector.receivers.otlp_json import json_to_protobuf
 from collector.receivers.server import HttpLimits, HttpServer
+from collector.sampling.service import SamplingService
 from collector.storage.control import Control, hash_secret, new_secret
+from collector.storage.control_sampling import SamplingStore
 from collector.storage.store import MEMORY, Retention, Store, StoreOptions, open_store
 from dashboard import Web, WebSettings, create_app
 from dashboard.health import Health
@@ -49,6 +53,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 MAINTAIN_SECONDS = 60
+SAMPLING_SECONDS = 5
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +90,7 @@ class Serving:
     pipeline: Pipeline
     observation: SelfObservation | None
     running: Running
+    sampling: SamplingService
     login: str = ""
     budget: Budget = field(default_factory=Budget)
     closing: threading.Event = field(default_factory=threading.Event)
@@ -109,7 +115,14 @@ def _start(stack: ExitStack, config: Config, version: str) -> Serving:
     store = _store(stack, settings, LiveRetention(live))
     accounting = Accounting()
     limits = PipelineLimits(inbox_bytes=settings.limits.queue)
-    pipeline = Pipeline(store, OtlpDecoder, accounting, limits=limits)
+    sampling = SamplingService(SamplingStore(control), rules_limit=settings.sampling.rules_limit)
+    stack.callback(lambda: sampling.flush(time.time_ns()))
+
+    def new_decoder() -> Processing:
+        rules = OtlpSampling(sampling.rules, sampling.count_kept, on=lambda: live.settings.sampling.otlp)
+        return Processing(OtlpDecoder(), [rules])
+
+    pipeline = Pipeline(store, new_decoder, accounting, limits=limits)
     pipeline.start()
     drained = threading.Event()
     stack.callback(drained.set)
@@ -121,11 +134,17 @@ def _start(stack: ExitStack, config: Config, version: str) -> Serving:
         stack.callback(observation.close, 1.0)
         store = cast("Store", ObservedStore(store, observation))
     running = Running(os.getpid(), "", "", "", token, version)
-    server = Serving(live, store, control, accounting, pipeline, observation, running, drained=drained)
+    server = Serving(
+        live, store, control, accounting, pipeline, observation, running, sampling, drained=drained
+    )
     _listen(stack, server, wanted)
     if lock is not None:
         lock.tell(server.running)
-    scheduler = Scheduler([Job("maintain", MAINTAIN_SECONDS, lambda: store.maintain(time.time_ns()))])
+    jobs = [
+        Job("maintain", MAINTAIN_SECONDS, lambda: store.maintain(time.time_ns())),
+        Job("sampling", SAMPLING_SECONDS, lambda: sampling.flush(time.time_ns())),
+    ]
+    scheduler = Scheduler(jobs)
     scheduler.start()
     stack.callback(scheduler.close)
     if observation is not None:
@@ -244,7 +263,10 @@ def _web(server: Serving) -> Web:
         deadline=float(settings.limits.query_time),
         data="" if settings.in_memory else settings.data,
     )
-    return Web(server.store, server.control, server.accounting, shown, server.live, server.pipeline.subscribe)
+    return Web(
+        server.store, server.control, server.accounting, shown, server.live, server.pipeline.subscribe,
+        server.sampling,
+    )  # fmt: skip
 
 
 def allowed_hosts(settings: Settings) -> frozenset[str] | None:

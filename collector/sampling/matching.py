@@ -13,6 +13,13 @@ from functools import lru_cache
 
 from collector.sampling.rules import DEFAULT_RULE, Rule
 
+MOST_KNOWN = 10_000
+_CONDITIONS = {
+    "service_name": "service", "service_type": "service_type", "host": "host", "http_method": "method",
+    "url_path": "path", "resource_arn": "resource_arn",
+}  # fmt: skip
+"""Member of a rule -> what it is compared with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -30,6 +37,33 @@ class Asked:
 def pick(rules: Sequence[Rule], asked: Asked) -> Rule:
     """The first rule that matches; the rules stand in their order and end with Default, which always does."""
     return next((rule for rule in rules if matches(rule, asked)), DEFAULT_RULE)
+
+
+class Matcher:
+    """`pick` for many requests: what no rule asks is not looked at, and answers are remembered.
+
+    rules: all of them, in their order. Not safe from several threads.
+    """
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = rules
+        self._fields = [
+            name for member, name in _CONDITIONS.items() if any(getattr(rule, member) != "*" for rule in rules)
+        ]
+        self._keys = sorted({key for rule in rules for key, _ in rule.attributes})
+        self._known: dict[tuple[str, ...], Rule] = {}
+
+    def pick(self, asked: Asked) -> Rule:
+        """As the function."""
+        of = asked.attributes
+        key = (*[getattr(asked, name) for name in self._fields], *[of.get(name, "") for name in self._keys])
+        rule = self._known.get(key)
+        if rule is None:
+            rule = pick(self.rules, asked)
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[key] = rule
+        return rule
 
 
 def matches(rule: Rule, asked: Asked) -> bool:

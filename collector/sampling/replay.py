@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from collector.sampling.dice import chance, mix
-from collector.sampling.matching import Asked, pick
+from collector.sampling.matching import Asked, Matcher
 from collector.sampling.rules import Rule
 
 SECOND_NS = 1_000_000_000
@@ -141,9 +141,9 @@ def replay(
     """
     slow = usual_slow(trips) if slow_ns is None else slow_ns
     taken: Counter[tuple[str, int]] = Counter()
-    sums = _Sums()
+    sums, matcher = _Sums(), Matcher(rules)
     for trip in sorted(trips, key=lambda one: (one.start_ns, one.trace_hi, one.trace_lo)):
-        rule = pick(rules, trip.asked)
+        rule = matcher.pick(trip.asked)
         second = (rule.name, trip.start_ns // SECOND_NS)
         kept = taken[second] < rule.reservoir_size
         if kept:

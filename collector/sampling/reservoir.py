@@ -24,6 +24,9 @@ turn, so that one lets go before the other asks again."""
 LONGEST_S = TTL_S
 """A report that comes later than this after the one before it counts as a report of so long a time."""
 
+FEW = 100
+"""Up to so many clients shares are worked out anew whenever one comes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quota:
@@ -86,24 +89,27 @@ class Reservoir:
     def _give(self, name: str, client: Client, now: float) -> Quota:
         if client.quota:
             self._given -= client.quota
-        share = self._divided(now).get(name, 0)
-        client.quota = max(0, min(share, self.size - self._given))
+        client.quota = max(0, min(self._share(name, now), self.size - self._given))
         client.ttl_s = int(now) + TTL_S
         self._given += client.quota
         if client.quota:
             heapq.heappush(self._ends, (client.ttl_s, name))
         return Quota(client.quota, client.ttl_s)
 
-    def _divided(self, now: float) -> Mapping[str, int]:
-        """Fair shares, worked out again once a second and when a client comes or goes."""
-        key = (int(now), len(self.clients), self.size)
+    def _share(self, name: str, now: float) -> int:
+        """A client's fair share, worked out for all of them once a second, and for few also when one comes.
+
+        Among many, who comes within a second is given what all would have if they were alike.
+        """
+        key = (int(now), min(len(self.clients), FEW), self.size)
         if key != self._shares_of:
             demands = {
                 name: client.requests for name, client in self.clients.items() if now - client.seen < ALIVE_S
             }
             self._shares = divide(self.size, demands, int(now // TURN_S))
             self._shares_of = key
-        return self._shares
+        share = self._shares.get(name)
+        return self.size // len(self.clients) if share is None else share
 
     def _expire(self, now: float) -> None:
         """Take back quotas that have ended, and forget clients that have been silent since."""
