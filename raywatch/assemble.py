@@ -11,12 +11,12 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from alarms.scheduler import Job, Scheduler
 from collector.accounting import Accounting
@@ -38,6 +38,9 @@ from collector.storage.control import Control, hash_secret, new_secret
 from collector.storage.control_sampling import SamplingStore
 from collector.storage.store import MEMORY, Retention, Store, StoreOptions, open_store
 from dashboard import Web, WebSettings, create_app
+from dashboard.aws.call import Parts
+from dashboard.aws.front import AwsFront, FrontOptions
+from dashboard.aws.registry import SERVICES
 from dashboard.health import Health
 from dashboard.tracing import observe_pages
 from dashboard.web import LOOPBACK_HOSTS
@@ -58,20 +61,27 @@ SAMPLING_SECONDS = 5
 log = logging.getLogger(__name__)
 
 
-class Application:
-    """The WSGI callable of every HTTP port: OTLP, what machines ask, this user's commands, pages."""
+class Handles(Protocol):
+    """A WSGI callable that says which requests are for it."""
 
-    def __init__(self, otlp: OtlpHttp, health: Health, local: LocalApi, pages: WSGIApplication) -> None:
-        self._otlp, self._health, self._local, self._pages = otlp, health, local, pages
+    def handles(self, environ: WSGIEnvironment) -> bool: ...
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]: ...
+
+
+class Application:
+    """The WSGI callable of every HTTP port: OTLP, then the first that takes the request, else pages."""
+
+    def __init__(self, otlp: OtlpHttp, doors: Sequence[Handles], pages: WSGIApplication) -> None:
+        self._otlp, self._doors, self._pages = otlp, doors, pages
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """PEP 3333."""
         if environ.get("PATH_INFO", "").startswith("/v1/"):
             return self._otlp(environ, start_response)
-        if self._health.handles(environ):
-            return self._health(environ, start_response)
-        if self._local.handles(environ):
-            return self._local(environ, start_response)
+        for door in self._doors:
+            if door.handles(environ):
+                return door(environ, start_response)
         return self._pages(environ, start_response)
 
 
@@ -241,15 +251,22 @@ def _application(server: Serving, admit: Authenticate) -> Application:
         max_body=settings.limits.request,
         budget=server.budget,
     )
+    aws = AwsFront(
+        SERVICES,
+        Parts(server.store, server.control, server.pipeline.accept, float(settings.limits.query_time)),
+        server.accounting,
+        budget=server.budget,
+        options=FrontOptions(settings.limits.request, frozenset(settings.cors_origins)),
+    )
     health = Health(
         server.store, server.control, server.accounting, server.running.version, server.closing.is_set,
-        process.figures,
+        process.figures, more=aws.figures,
     )  # fmt: skip
     local = LocalApi(server.store, server.control, server.running.token)
     pages = create_app(_web(server))
     if server.observation is not None:
         observe_pages(pages, server.observation)
-    return Application(otlp, health, local, pages)
+    return Application(otlp, (aws, health, local), pages)
 
 
 def _web(server: Serving) -> Web:

@@ -223,6 +223,10 @@ class DuckStore:
         """Seal and delete."""
         return self._opened(self._keeper).maintain(now_ns)
 
+    def reset(self) -> None:
+        """Begin again with empty files."""
+        self._opened(self._keeper).reset()
+
     def backup(self, target: Path) -> Iterator[Copied]:
         """Copy the files as of one moment per signal into a directory, while writing goes on."""
         if self._con is None or self._root is None:

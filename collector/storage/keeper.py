@@ -152,6 +152,14 @@ class Keeper:
                 deleted.append(file.name)
         return deleted
 
+    def reset(self) -> None:
+        """Begin again with an empty file for each signal; the old ones go when nobody reads them any more."""
+        with self._turn:
+            for lane in self._lanes.values():
+                with self._rollers[lane.signal].starting_over():
+                    lane.start_over()
+                self._delete_left(lane)
+
     def mend(self, lane: Lane) -> None:
         """Attach again what a failed checkpoint has made unusable; its log has everything."""
         with self._turn:

@@ -297,6 +297,28 @@ class Lane:
             self.files.remove(file)
             self.leaving.append(file)
 
+    def start_over(self) -> None:
+        """Turn to a new, empty file and let all others go. Neither the roller nor the keeper is at work.
+
+        Live roll-ups of the past are below the flushed commit from now on: no read sees them.
+        """
+        with self._writing:
+            old = tuple(self.files)
+            try:
+                self.hot = self._create()
+            except duckdb.Error as error:
+                raise self._unwell(f"no new file for {self.signal}: {first_line(error)}") from error
+            with self.lock:
+                self.hot.state = "hot"
+                self.commits.clear()
+                self.drained.clear()
+                self.rolled = self.flushed = self.judged = self.given_up = self.seq
+                for file in old:
+                    file.state = "sealed"
+                    self.files.remove(file)
+                    self.leaving.append(file)
+                self.lock.notify_all()
+
     @contextmanager
     def nobody(self, readers_of: Sequence[PeriodFile]) -> Iterator[bool]:
         """While nothing is written and no read begins: have the reads of these files ended, too?"""

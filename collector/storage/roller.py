@@ -295,6 +295,14 @@ class Roller:
             self._leave()
             yield
 
+    @contextmanager
+    def starting_over(self) -> Iterator[None]:
+        """As `paused`, and what has been rolled up so far, and what waits, is forgotten."""
+        with self.paused():
+            yield
+            self._file, self._rows, self._recent = None, 0, ()
+            self._waiting.clear()
+
     def _leave(self) -> None:
         try:
             self._con.execute("USE memory")

@@ -178,6 +178,13 @@ class Store(Protocol):
     def maintain(self, now_ns: int) -> list[str]:
         """Seal what is old, delete what retention says; the names of deleted files."""
 
+    def reset(self) -> None:
+        """Forget every row and roll-up, while reads and writes go on; commits keep counting upwards.
+
+        A write that is acknowledged after this returns is kept; reads that have begun may end first.
+        Raises Overloaded when the disk has no room to begin again.
+        """
+
     def backup(self, target: Path) -> Iterator[Copied]:
         """Copy the files, each signal's as of one moment, into a directory; writing goes on."""
 

@@ -256,6 +256,77 @@ def test_everything_is_there_after_a_restart(lasting: Callable[[], Store]) -> No
         assert numbers == sorted(set(numbers))
 
 
+@pytest.mark.parametrize("rotated", [False, True])
+def test_a_reset_leaves_nothing_and_the_store_goes_on(store: Store, rotated: bool) -> None:
+    last = 0
+    for numbers in ([1, 2, 3], [4, 5]):
+        store.write(spans(numbers))
+        last = store.write(batch("logs", logs=[log(number) for number in numbers]))
+        if rotated:
+            store.settle(remote=True)
+            store.maintain(NOON + 400 * 86_400 * 10**9)
+    store.reset()
+    store.reset()
+    for name in ("spans", "trace_index", "red", "edges", "resources", "attribute_keys"):
+        assert rows(store, "traces", f"SELECT * FROM {name}") == []
+    for name in ("logs", "log_counts", "resources_seen"):
+        assert rows(store, "logs", f"SELECT * FROM {name}") == []
+    assert store.write(batch("logs", logs=[log(7)])) > last
+    store.write(spans([6, 7]))
+    store.settle(remote=True)
+    assert stored(store) == {6, 7}
+    assert one(store, "traces", "SELECT sum(requests)::BIGINT FROM red") == 2
+    assert one(store, "logs", "SELECT count(*) FROM resources") == 1
+    assert len([file for file in store.files() if file.signal == "traces"]) == 1
+
+
+def test_a_reset_lasts(lasting: Callable[[], Store]) -> None:
+    for expected, number in ((set(), 1), ({1}, 2)):
+        opened = lasting()
+        opened.start()
+        with closing(opened):
+            assert stored(opened) == expected
+            opened.write(spans([99]))
+            opened.reset()
+            opened.write(spans([number]))
+            if number == 2:
+                opened.settle(remote=True)
+                assert one(opened, "traces", "SELECT count(*) FROM trace_index") == 1
+
+
+def test_reads_and_writes_go_on_beside_resets(store: Store) -> None:
+    problems: list[BaseException] = []
+    done = threading.Event()
+
+    def keep_on(act: Callable[[], object]) -> None:
+        try:
+            while not done.is_set():
+                act()
+        except BaseException as error:
+            problems.append(error)
+
+    numbers = iter(range(1, 1_000_000))
+    threads = [
+        threading.Thread(target=keep_on, args=(act,))
+        for act in (
+            lambda: store.write(spans([next(numbers)])),
+            lambda: store.read("traces", "SELECT count(*) FROM spans s JOIN resources r USING (resource_id)"),
+            lambda: store.read("traces", "SELECT sum(requests) FROM red"),
+        )
+    ]
+    for thread in threads:
+        thread.start()
+    for _ in range(5):
+        store.write(spans([1_000_000]))
+        store.reset()
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert not problems
+    store.reset()
+    assert stored(store) == set()
+
+
 def test_a_closed_store_refuses_and_closing_twice_is_fine(store: Store) -> None:
     store.close()
     store.close()

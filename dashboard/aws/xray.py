@@ -1,0 +1,25 @@
+"""AWS X-Ray: its topic modules joined to one service."""
+
+from __future__ import annotations
+
+from dashboard.aws.call import Operations
+from dashboard.aws.service import Service
+
+OPERATIONS: Operations = {}
+
+XRAY = Service(
+    name="xray",
+    model="xray",
+    title="X-Ray",
+    operations=OPERATIONS,
+    effects={
+        "PutTraceSegments": "data",
+        "PutTelemetryRecords": "data",
+        "GetSamplingRules": "any",
+        "GetSamplingTargets": "any",
+        "StartTraceRetrieval": "read",
+        "CancelTraceRetrieval": "read",
+    },
+    invalid="InvalidRequestException",
+    throttled="ThrottledException",
+)
