@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dashboard.aws import xray_sampling
 from dashboard.aws.call import Operations
 from dashboard.aws.service import Service
 
-OPERATIONS: Operations = {}
+OPERATIONS: Operations = {**xray_sampling.OPERATIONS}
 
 XRAY = Service(
     name="xray",
@@ -22,4 +23,6 @@ XRAY = Service(
     },
     invalid="InvalidRequestException",
     throttled="ThrottledException",
+    repairs=xray_sampling.REPAIRS,
+    unbounded=xray_sampling.UNBOUNDED,
 )

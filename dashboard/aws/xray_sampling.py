@@ -6,10 +6,8 @@ member, on `10.0` for an integer. What cannot be is told with the errors that th
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from collector.errors import QueryError
@@ -27,12 +25,11 @@ from collector.sampling.service import (
     Unprocessed,
 )
 from dashboard.aws.call import AwsError, Call, Members, Operation, Parts
+from dashboard.aws.service import Repair
 
 RECENT_S = 600
 """How far back statistics are told (3.8: the last ten minutes)."""
 PAGE = 100
-MILLISECONDS = 1e11
-"""A time above this is in milliseconds: OpenTelemetry's Java sampler sends them (3.7)."""
 _CLIENT = re.compile(r"[0-9a-fA-F]{24}")
 _ARN = re.compile(r"arn:[a-z-]+:xray:([a-z0-9-]*):(\d*):sampling-rule/(.+)")
 _T = TypeVar("_T")
@@ -90,10 +87,8 @@ def get_sampling_rules(parts: Parts, call: Call, _members: Members) -> Members:
 
 def get_sampling_targets(parts: Parts, call: Call, members: Members) -> Members:
     """3.5. One target for each document that is counted."""
-    if "SamplingStatisticsDocuments" not in members:
-        raise _invalid("SamplingStatisticsDocuments is missing.")
-    documents = [_statistics(one) for one in _listed(members, "SamplingStatisticsDocuments")]
-    boosts = [_boost(one) for one in _listed(members, "SamplingBoostStatisticsDocuments")]
+    documents = [_statistics(one) for one in members["SamplingStatisticsDocuments"]]
+    boosts = [_boost(one) for one in members.get("SamplingBoostStatisticsDocuments") or ()]
     answer = _service(parts).targets(call.tenant, documents, boosts, now_ns=call.now_ns)
     return target_members(answer)
 
@@ -165,70 +160,44 @@ def _unprocessed(one: Unprocessed) -> dict[str, str]:
 # -- members in
 
 
-def _statistics(document: Mapping[str, Any]) -> Statistics:
-    """A statistics document; one Python sampler says SampleCount (3.7)."""
-    client = document.get("ClientID")
-    if not isinstance(client, str) or not _CLIENT.fullmatch(client):
+def repair_targets(body: dict[str, Any]) -> dict[str, Any]:
+    """A body of GetSamplingTargets as the model allows it: null for an empty list, SampleCount for SampledCount.
+
+    What is not a list of objects is left for the front to refuse.
+    """
+    documents = body.get("SamplingStatisticsDocuments", ...)
+    if documents is None:
+        return {**body, "SamplingStatisticsDocuments": []}
+    if not isinstance(documents, list):
+        return body
+    repaired = [_repaired(one) if isinstance(one, dict) else one for one in documents]
+    return {**body, "SamplingStatisticsDocuments": repaired}
+
+
+def _repaired(document: dict[str, Any]) -> dict[str, Any]:
+    """One Python sampler says SampleCount (3.7); who says neither has sampled nothing."""
+    if document.get("SampledCount") is not None:
+        return document
+    return {**document, "SampledCount": document.get("SampleCount") or 0}
+
+
+def _statistics(document: Members) -> Statistics:
+    client = document["ClientID"]
+    if not _CLIENT.fullmatch(client):
         raise _invalid("ClientID must be 24 hexadecimal digits.")
-    sampled = document.get("SampledCount")
     return Statistics(
-        rule=_name(document),
+        rule=document["RuleName"],
         client=client.lower(),
-        timestamp_s=_time(document.get("Timestamp")),
-        requests=_count(document, "RequestCount"),
-        sampled=_count(document, "SampleCount" if sampled is None else "SampledCount"),
-        borrowed=_count(document, "BorrowCount"),
+        timestamp_s=document["Timestamp"],
+        requests=document["RequestCount"],
+        sampled=document["SampledCount"],
+        borrowed=document.get("BorrowCount", 0),
     )
 
 
-def _boost(document: Mapping[str, Any]) -> BoostStatistics:
-    counts = Anomalies(
-        _count(document, "AnomalyCount"),
-        _count(document, "TotalCount"),
-        _count(document, "SampledAnomalyCount"),
-    )
-    service = str(document.get("ServiceName") or "")
-    return BoostStatistics(_name(document), service, _time(document.get("Timestamp")), counts)
-
-
-def _listed(members: Members, name: str) -> Sequence[Mapping[str, Any]]:
-    found = members.get(name)
-    if found is None:
-        return ()
-    if not isinstance(found, list | tuple) or not all(isinstance(one, Mapping) for one in found):
-        raise _invalid(f"{name} must be a list of documents.")
-    return found
-
-
-def _name(document: Mapping[str, Any]) -> str:
-    name = document.get("RuleName")
-    if not isinstance(name, str) or not name:
-        raise _invalid("RuleName is missing in a document.")
-    return name
-
-
-def _count(document: Mapping[str, Any], name: str) -> int:
-    value = document.get(name)
-    if value is None:
-        return 0
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
-        raise _invalid(f"{name} must be a whole number from 0 on.")
-    return int(value)
-
-
-def _time(value: object) -> float | None:
-    """Epoch seconds of a number in seconds or milliseconds or an ISO text; None when there is none."""
-    if isinstance(value, datetime):
-        return value.timestamp()
-    if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return value / 1000 if value > MILLISECONDS else float(value)
+def _boost(document: Members) -> BoostStatistics:
+    counts = Anomalies(document["AnomalyCount"], document["TotalCount"], document["SampledAnomalyCount"])
+    return BoostStatistics(document["RuleName"], document["ServiceName"], document["Timestamp"], counts)
 
 
 def _after(token: object) -> tuple[int, str] | None:
@@ -296,9 +265,8 @@ OPERATIONS: dict[str, Operation] = {
     "GetSamplingStatisticSummaries": get_sampling_statistic_summaries,
 }
 
-LENIENT = frozenset({"GetSamplingRules", "GetSamplingTargets"})
-"""Operations whose input is handed over as it came, without botocore's validation: their clients send nulls,
-SampleCount, milliseconds and more than 25 documents (3.7), without a signature and a content type."""
+REPAIRS: dict[str, Repair] = {"GetSamplingTargets": repair_targets}
+"""What known clients send differently from the model, put right before the front checks it (3.7)."""
 
-UNSIGNED = LENIENT
-"""Operations that nobody has to sign: samplers cannot (section 0)."""
+UNBOUNDED = frozenset({"SamplingStatisticsDocumentList", "SamplingBoostStatisticsDocumentList"})
+"""Lists that two of the samplers make longer than the 25 of the model."""
