@@ -23,6 +23,8 @@ SERVICE_TYPES: Mapping[str, str] = {
     "aws_elastic_beanstalk": "AWS::ElasticBeanstalk::Environment",
     "aws_lambda": "AWS::Lambda::Function",
 }
+ROUTE = "http.route"
+"""Where a span says nothing else of its path; a sampler at its start would not know it."""
 ORIGIN = "aws.xray.origin"
 """X-Ray's own word for the service type, kept from a segment."""
 CONTAINER_ARN = "aws.ecs.container.arn"
@@ -53,13 +55,13 @@ def asked(service: str, method: str, span: Texts, resource: Texts) -> Asked:
 
 
 def path(span: Texts) -> str:
-    """The path of the request's URL without its query, '' when the span has none."""
+    """The path of the request's URL without its query, else its route, '' when the span has neither."""
     found = _first(span, PATHS)
     if found:
         return found.partition("?")[0]
     url = _first(span, URLS)
     try:
-        return urlsplit(url).path if url else ""
+        return urlsplit(url).path if url else span.get(ROUTE, "")
     except ValueError:  # such as a broken IPv6 address
         return ""
 
