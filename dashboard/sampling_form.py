@@ -45,22 +45,26 @@ class RuleForm:
 
     def rule(self, before: Rule | None) -> Rule:
         """The rule that the form describes. before: as it is kept, None for a new one. Raises InvalidRule."""
+        if before is not None and before.name == DEFAULT:
+            return updated(before, self._kept())
         members = self._members()
         if before is None:
             return rule_of({"RuleName": self.texts.get("name", "").strip(), "Version": VERSION, **members})
-        if before.name == DEFAULT:
-            return updated(before, {k: members[k] for k in ("FixedRate", "ReservoirSize")})
         changed = updated(before, members)
         if "SamplingRateBoost" not in members and changed.boost is not None:
             return _without_boost(changed)
         return changed
 
+    def _kept(self) -> dict[str, float]:
+        return {
+            "FixedRate": _number(self.texts.get("rate", "").rstrip("% "), "Rate") / 100,
+            "ReservoirSize": _number(self.texts.get("reservoir", ""), "Reservoir", whole=True),
+        }
+
     def _members(self) -> dict[str, Any]:
         text = {name: self.texts.get(name, "").strip() for name in NAMES}
         members: dict[str, Any] = {member: text[name] or "*" for name, member, _, _ in MATCH}
-        members["Priority"] = _number(text["priority"], "Priority", whole=True)
-        members["FixedRate"] = _number(text["rate"].rstrip("% "), "Rate") / 100
-        members["ReservoirSize"] = _number(text["reservoir"], "Reservoir", whole=True)
+        members |= {"Priority": _number(text["priority"], "Priority", whole=True), **self._kept()}
         members["Attributes"] = _attributes(text["attributes"])
         if text["boost_rate"] or text["boost_cooldown"]:
             members["SamplingRateBoost"] = {
