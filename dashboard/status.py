@@ -1,4 +1,4 @@
-"""The line at the foot of the navigation: how much comes in, whether anything is refused, lost or sampled out."""
+"""The line at the foot of the navigation: what comes in, whether any is refused, lost or sampled out."""
 
 from __future__ import annotations
 

@@ -254,9 +254,12 @@ def _application(server: Serving, admit: Authenticate) -> Application:
     aws = AwsFront(
         SERVICES,
         Parts(
-            server.store, server.control, server.pipeline.accept, float(settings.limits.query_time),
+            server.store,
+            server.control,
+            server.pipeline.accept,
+            float(settings.limits.query_time),
             {"sampling": server.sampling},
-        ),  # fmt: skip
+        ),
         server.accounting,
         budget=server.budget,
         options=FrontOptions(settings.limits.request, frozenset(settings.cors_origins)),

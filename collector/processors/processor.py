@@ -17,9 +17,7 @@ from collector.request import Decoded, Decoder, Request
 class Processor(Protocol):
     """One step. It is called from one thread, that of its signal's decoder."""
 
-    def __call__(
-        self, signal: Signal, requests: Sequence[Request], decoded: Decoded, now_ns: int
-    ) -> Decoded:
+    def __call__(self, signal: Signal, requests: Sequence[Request], decoded: Decoded, now_ns: int) -> Decoded:
         """The same requests, processed. Rows stand in the order of their requests, as decoders leave them."""
         ...
 

@@ -1,9 +1,9 @@
 """Sampling rules applied to OTLP that arrives unsampled: reservoir and rate of a rule, once for each trace.
 
-A trace is decided when its first span comes in, and the decision is remembered for the spans that follow, in
-whatever request and from whatever service. The part that is chance comes from the trace's id, so that it is
-the same even where the memory has lost it. Columns in, columns out; Python runs once for each new trace.
-Errors are not treated apart from the rest: a span's end is not known to the one that samples at its start, and
+A trace is decided when its first span comes in, and the decision is remembered for the spans that follow,
+in whatever request and from whatever service. The part that is chance comes from the trace's id, so that it
+is the same even where the memory has lost it. Columns in, columns out; Python runs once for each new trace.
+Errors are not treated apart from the rest: who samples at the start of a span does not know its end, and
 rules mean the same here as in an X-Ray SDK.
 """
 
@@ -41,6 +41,25 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
+class _Group:
+    """Requests that are looked at together. traces: keys of the traces; inverse: for each span its place.
+
+    mixed: the dice of each span's trace. passes: whether a span is not for us to decide.
+    """
+
+    batch: Batch
+    traces: U64
+    inverse: Ints
+    mixed: U64
+    passes: Mask
+    now_ns: int
+
+    @property
+    def spans(self) -> pa.Table:
+        return self.batch.tables["spans"]
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What became of a trace, and by which rule."""
 
@@ -75,9 +94,7 @@ class OtlpSampling:
         self._shapes: dict[int, tuple[str, ...]] = {}
         self._matchers: dict[int, tuple[RuleSet, Matcher]] = {}
 
-    def __call__(
-        self, signal: Signal, requests: Sequence[Request], decoded: Decoded, now_ns: int
-    ) -> Decoded:
+    def __call__(self, signal: Signal, requests: Sequence[Request], decoded: Decoded, now_ns: int) -> Decoded:
         """Leave out the spans of traces that are not sampled, with their events and links."""
         spans = decoded.batch.tables.get("spans")
         if signal != "traces" or spans is None or not self._on():
@@ -87,43 +104,35 @@ class OtlpSampling:
         if passes.all():
             return decoded
         keys, mixed = _keys(spans)
-        traces, inverse = np.unique(keys, return_inverse=True)
-        found: list[Decision | None] = list(map(self._known.get, traces.tolist()))
-        self._decide(found, traces, inverse, passes, mixed, decoded.batch, now_ns)
+        group = _Group(decoded.batch, *np.unique(keys, return_inverse=True), mixed, passes, now_ns)
+        found: list[Decision | None] = list(map(self._known.get, group.traces.tolist()))
+        self._decide(found, group)
         kept_traces = np.fromiter((one is None or one.kept for one in found), np.bool_, len(found))
-        kept = kept_traces[inverse] | passes
-        self._count(self._counted(found, inverse, passes, kept, spans, now_ns))
+        kept = kept_traces[group.inverse] | passes
+        self._count(_counted(found, group, kept))
         return decoded if kept.all() else _without(decoded, request, keys, kept)
 
     # -- new traces
 
-    def _decide(
-        self,
-        found: list[Decision | None],
-        traces: U64,
-        inverse: Ints,
-        passes: Mask,
-        mixed: U64,
-        batch: Batch,
-        now_ns: int,
-    ) -> None:
+    def _decide(self, found: list[Decision | None], group: _Group) -> None:
         """Fill in what is not decided yet, in the order in which the traces began."""
         new = np.fromiter((one is None for one in found), np.bool_, len(found))
-        rows = _first_spans(batch.tables["spans"], inverse, np.flatnonzero(new[inverse] & ~passes))
+        inverse = group.inverse
+        rows = _first_spans(group.spans, inverse, np.flatnonzero(new[inverse] & ~group.passes))
         if not len(rows):
             return
-        some = batch.tables["spans"].take(pa.array(rows))
-        dice = chance_columns(mixed[rows]).tolist()
+        some = group.spans.take(pa.array(rows))
+        dice = chance_columns(group.mixed[rows]).tolist()
         at = inverse[rows].tolist()
-        keys = traces[at].tolist()
+        keys = group.traces[at].tolist()
         starts = some["start_ns"].to_pylist()
         tenants = some["tenant"].to_pylist()
         services = some["service"].to_pylist()
-        minute_s = _minute(now_ns)
+        minute_s = _minute(group.now_ns)
         counted: Counter[tuple[int, str, str, bool]] = Counter()
-        for place, of in enumerate(self._asked(some, batch)):
+        for place, of in enumerate(self._asked(some, group.batch)):
             rule = self._matcher(tenants[place]).pick(of)
-            kept = self._take(tenants[place], rule.name, rule.reservoir_size, starts[place], now_ns)
+            kept = self._take(tenants[place], rule.name, rule.reservoir_size, starts[place], group.now_ns)
             kept = kept or dice[place] < rule.fixed_rate
             decision = self._decisions.setdefault((rule.name, kept), Decision(rule.name, kept))
             found[at[place]] = decision
@@ -187,33 +196,24 @@ class OtlpSampling:
             self._shapes.update(zip(ids, map(tuple, table["keys"].to_pylist()), strict=True))
         return self._shapes
 
-    # -- counts
 
-    def _counted(
-        self,
-        found: Sequence[Decision | None],
-        inverse: Ints,
-        passes: Mask,
-        kept: Mask,
-        spans: pa.Table,
-        now_ns: int,
-    ) -> Iterable[Kept]:
-        """Spans by tenant, rule and service; those that pass by are none of them."""
-        rules = {one.rule: number for number, one in enumerate({d.rule: d for d in found if d}.values())}
-        of_trace = np.fromiter((rules[one.rule] if one else -1 for one in found), np.int64, len(found))
-        services = spans["service"].combine_chunks().dictionary_encode()
-        rows = np.flatnonzero(~passes)
-        columns = (
-            spans["tenant"].to_numpy().astype(np.int64), of_trace[inverse],
-            services.indices.to_numpy().astype(np.int64), kept.astype(np.int64),
+def _counted(found: Sequence[Decision | None], group: _Group, kept: Mask) -> Iterable[Kept]:
+    """Spans by tenant, rule and service; those that pass by are none of them."""
+    names = list({one.rule: None for one in found if one})
+    numbers = {name: number for number, name in enumerate(names)}
+    of_trace = np.fromiter((numbers[one.rule] if one else -1 for one in found), np.int64, len(found))
+    services = group.spans["service"].combine_chunks().dictionary_encode()
+    rows = np.flatnonzero(~group.passes)
+    columns = (
+        group.spans["tenant"].to_numpy().astype(np.int64), of_trace[group.inverse],
+        services.indices.to_numpy().astype(np.int64), kept.astype(np.int64),
+    )  # fmt: skip
+    groups, counts = _counts([column[rows] for column in columns])
+    for (tenant, rule, service, is_kept), n in zip(groups, counts, strict=True):
+        yield Kept(
+            tenant, names[rule], services.dictionary[service].as_py(), _minute(group.now_ns),
+            kept_spans=n if is_kept else 0, lost_spans=0 if is_kept else n,
         )  # fmt: skip
-        groups, counts = _counts([column[rows] for column in columns])
-        names = list(rules)
-        for (tenant, rule, service, is_kept), n in zip(groups, counts, strict=True):
-            yield Kept(
-                tenant, names[rule], services.dictionary[service].as_py(), _minute(now_ns),
-                kept_spans=n if is_kept else 0, lost_spans=0 if is_kept else n,
-            )  # fmt: skip
 
 
 def _keys(table: pa.Table) -> tuple[U64, U64]:

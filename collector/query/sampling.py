@@ -45,14 +45,17 @@ def find_traffic(
     most: int = MOST_TRACES,
     deadline: float = 10.0,
 ) -> Traffic:
-    """The traces that began in a range, at most the newest `most`. Our own (service raywatch) are left out."""
+    """The traces that began in a range, at most the newest `most`; those of service raywatch are left out."""
     timed = Timed.of(store, deadline)
     bounds = {"tenant": tenant, "start_ns": start_ns, "end_ns": end_ns, "reach_ns": end_ns + AROUND}
     bounds["before_ns"] = start_ns - AROUND
     table = timed.read(
-        "traces", load_sql("sampling_traces"), {**bounds, "most": most + 1},
-        start_ns=start_ns - AROUND, end_ns=end_ns + AROUND,
-    )  # fmt: skip
+        "traces",
+        load_sql("sampling_traces"),
+        {**bounds, "most": most + 1},
+        start_ns=start_ns - AROUND,
+        end_ns=end_ns + AROUND,
+    )
     rows = table.to_pylist()
     cut = len(rows) > most
     if cut:  # the second of the oldest one may be here in part: it goes
@@ -66,7 +69,12 @@ def find_traffic(
 
 
 def simulate(
-    traffic: Traffic, rules: Sequence[Rule], *, seed: int = 0, slow_ns: int | None = None, bytes_span: float = 0.0
+    traffic: Traffic,
+    rules: Sequence[Rule],
+    *,
+    seed: int = 0,
+    slow_ns: int | None = None,
+    bytes_span: float = 0.0,
 ) -> Replay:
     """What rules would keep and lose of this traffic."""
     return replay(

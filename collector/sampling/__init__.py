@@ -1,1 +1,1 @@
-"""X-Ray sampling: rules and how they match, the reservoir's division, boosts, statistics; no sockets, no store."""
+"""X-Ray sampling: rules and how they match, reservoirs, boosts, statistics; no sockets, no store."""

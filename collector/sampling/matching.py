@@ -48,7 +48,9 @@ class Matcher:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = rules
         self._fields = [
-            name for member, name in _CONDITIONS.items() if any(getattr(rule, member) != "*" for rule in rules)
+            name
+            for member, name in _CONDITIONS.items()
+            if any(getattr(rule, member) != "*" for rule in rules)
         ]
         self._keys = sorted({key for rule in rules for key, _ in rule.attributes})
         self._known: dict[tuple[str, ...], Rule] = {}

@@ -24,7 +24,7 @@ ERROR, FAULT = 1, 3
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """A stored trace as sampling sees it. outcome: the worst of its spans. asked: what its first request was."""
+    """A stored trace as sampling sees it. outcome: the worst of its spans. asked: its first request."""
 
     trace_hi: int
     trace_lo: int
@@ -178,9 +178,16 @@ def _count(sums: _Sums, trip: Trip, rule: str, slow_ns: int, *, kept: bool) -> N
         why = "fault" if trip.outcome == FAULT else "error" if bad else "slow"
         sums.missed.append(
             Missed(
-                trip.trace_id, trip.start_ns, trip.duration_ns, trip.outcome, trip.service, trip.name, rule, why
+                trip.trace_id,
+                trip.start_ns,
+                trip.duration_ns,
+                trip.outcome,
+                trip.service,
+                trip.name,
+                rule,
+                why,
             )
-        )  # fmt: skip
+        )
 
 
 def _telling(one: Missed) -> tuple[int, int, str]:

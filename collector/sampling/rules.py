@@ -161,9 +161,8 @@ def updated(rule: Rule, members: Mapping[str, Any]) -> Rule:
     if rule.name == DEFAULT:
         refused = [m for m in CHANGEABLE if members.get(m) is not None and m not in OF_DEFAULT]
         if refused:
-            raise InvalidRule(
-                f"Of the Default rule only {' and '.join(OF_DEFAULT)} can be changed, not {', '.join(refused)}."
-            )
+            known, wrong = " and ".join(OF_DEFAULT), ", ".join(refused)
+            raise InvalidRule(f"Of the Default rule only {known} can be changed, not {wrong}.")
     return _changed(rule, members)
 
 

@@ -30,6 +30,7 @@ MOST_CLIENTS = 50_000
 """Clients of one rule that are given quotas; who comes beyond them samples at the fixed rate alone."""
 KEEP_WINDOWS_S = 24 * 3600
 KEEP_KEPT_S = 30 * 24 * 3600
+FORGET_S = 60
 
 
 class RuleLimit(InvalidRule):
@@ -147,6 +148,7 @@ class SamplingService:
         self._boosts: dict[tuple[int, str], Boosts] = {}
         self._windows: Tally[tuple[int, str, int]] = Tally(3)
         self._kept: Tally[tuple[int, str, str, int]] = Tally(4)
+        self._forget_at = 0
 
     # -- rules
 
@@ -259,9 +261,7 @@ class SamplingService:
         if document.client not in reservoir.clients and len(reservoir.clients) >= MOST_CLIENTS:
             return Quota(0, int(now) + TTL_S)
         requests, sampled, borrowed = counts
-        return reservoir.report(
-            document.client, now, requests=requests, sampled=sampled, borrowed=borrowed
-        )
+        return reservoir.report(document.client, now, requests=requests, sampled=sampled, borrowed=borrowed)
 
     def _count_boosts(
         self, tenant: int, named: Mapping[str, Rule], boosts: Sequence[BoostStatistics], now: float
@@ -288,14 +288,20 @@ class SamplingService:
         with self._lock:
             return [
                 LiveClient(
-                    rule, name, int(client.seen * SECOND_NS), client.requests, client.sampled, client.borrowed,
-                    client.quota if client.lives(now) else 0, client.ttl_s,
+                    rule,
+                    name,
+                    int(client.seen * SECOND_NS),
+                    client.requests,
+                    client.sampled,
+                    client.borrowed,
+                    client.quota if client.lives(now) else 0,
+                    client.ttl_s,
                 )
                 for (of, rule), reservoir in sorted(self._reservoirs.items(), key=lambda item: item[0])
                 if of == tenant
                 for name, client in sorted(reservoir.clients.items())
                 if now - client.seen < ALIVE_S
-            ]  # fmt: skip
+            ]
 
     # -- counts
 
@@ -309,7 +315,7 @@ class SamplingService:
                 )  # fmt: skip
 
     def flush(self, now_ns: int) -> None:
-        """Write what has gathered and drop what is old; on failure it gathers on. Call it every few seconds."""
+        """Write what has gathered and, once a minute, drop what is old; what fails gathers on."""
         now = now_ns // SECOND_NS
         with self._lock:
             windows, kept = self._windows.take(), self._kept.take()
@@ -320,7 +326,9 @@ class SamplingService:
                 self._keeper.add(
                     [Window(*key, *sums) for key, sums in windows], [Kept(*key, *sums) for key, sums in kept]
                 )
-            self._keeper.forget(now - KEEP_WINDOWS_S, now - KEEP_KEPT_S)
+            if now >= self._forget_at:
+                self._keeper.forget(now - KEEP_WINDOWS_S, now - KEEP_KEPT_S)
+                self._forget_at = now + FORGET_S
         except Exception:
             with self._lock:
                 self._windows.put_back(windows)
@@ -366,4 +374,3 @@ def _problem(name: str, rule: Rule | None, timestamp_s: float | None, now: float
 
 def _no_rule(name: str) -> Unprocessed:
     return Unprocessed(name, "RuleNotFound", f"There is no sampling rule {name!r}.")
-

@@ -28,7 +28,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the collector itself kept and left out of one rule and service in the minute from `minute_s` on."""
+    """What the collector kept and left out of one rule and service in the minute from `minute_s` on."""
 
     tenant: int
     rule: str

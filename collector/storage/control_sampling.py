@@ -23,9 +23,7 @@ _rules = sa.Table(
     "sampling_rules", _meta, sa.Column("tenant", sa.Integer), sa.Column("name", _text),
     sa.Column("rule", _text), sa.Column("created_ns", _int), sa.Column("modified_ns", _int),
 )  # fmt: skip
-_marks = sa.Table(
-    "sampling_marks", _meta, sa.Column("tenant", sa.Integer), sa.Column("modified_ns", _int)
-)
+_marks = sa.Table("sampling_marks", _meta, sa.Column("tenant", sa.Integer), sa.Column("modified_ns", _int))
 _windows = sa.Table(
     "sampling_windows", _meta, sa.Column("tenant", sa.Integer), sa.Column("rule", _text),
     sa.Column("start_s", _int), sa.Column("requests", _int), sa.Column("sampled", _int),
@@ -58,9 +56,12 @@ class SamplingStore:
     def put(self, tenant: int, record: Record, now_ns: int) -> int:
         """Create or replace a rule; the mark of the change."""
         row = {
-            "tenant": tenant, "name": record.rule.name, "rule": orjson.dumps(members_of(record.rule)).decode(),
-            "created_ns": record.created_ns, "modified_ns": record.modified_ns,
-        }  # fmt: skip
+            "tenant": tenant,
+            "name": record.rule.name,
+            "rule": orjson.dumps(members_of(record.rule)).decode(),
+            "created_ns": record.created_ns,
+            "modified_ns": record.modified_ns,
+        }
         with self._control.writing() as db:
             db.execute(sa.delete(_rules).where(*_same(tenant, record.rule.name)))
             db.execute(sa.insert(_rules).values(**row))

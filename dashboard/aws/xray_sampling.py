@@ -161,7 +161,7 @@ def _unprocessed(one: Unprocessed) -> dict[str, str]:
 
 
 def repair_targets(body: dict[str, Any]) -> dict[str, Any]:
-    """A body of GetSamplingTargets as the model allows it: null for an empty list, SampleCount for SampledCount.
+    """A body of GetSamplingTargets as the model has it, with no null for a list and SampledCount by its name.
 
     What is not a list of objects is left for the front to refuse.
     """

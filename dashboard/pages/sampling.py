@@ -1,4 +1,4 @@
-"""Sampling rules: control cost without losing faults. Which rule matches, what is kept, what would a change do?
+"""Sampling rules: control cost without losing faults. Which rule decides, what is kept, what if it changed?
 
 What a rule would do is replayed over the stored traces of the range (collector/query/sampling.py). Figures of
 clients are what they report; what the collector itself leaves out is counted apart.
@@ -36,9 +36,21 @@ LONGEST_NS = 3600 * SECOND
 CHART_HEIGHT = 96
 BARS = ("f-accent", "f-base")
 COLUMNS = (
-    "rule", "priority", "fixed_rate", "reservoir", "service", "method", "path", "host", "type", "resource_arn",
-    "matched_per_second", "kept_per_second", "stored_traces", "would_keep",
-)  # fmt: skip
+    "rule",
+    "priority",
+    "fixed_rate",
+    "reservoir",
+    "service",
+    "method",
+    "path",
+    "host",
+    "type",
+    "resource_arn",
+    "matched_per_second",
+    "kept_per_second",
+    "stored_traces",
+    "would_keep",
+)
 CLIENT_COLUMNS = ("rule", "client", "seen_ns", "requests", "sampled", "borrowed", "quota", "ttl_s")
 CELL_COLUMNS = (
     "rule", "service", "minute_ns", "traces", "kept", "spans", "kept_spans", "faults", "kept_faults",
@@ -180,19 +192,21 @@ def _rows(
         share = count.traces / today.total.traces if today and count and today.total.traces else 0.0
         rows.append(
             Row(
-                rule, _match(rule), matched / seconds if known else None, sampled / seconds if known else None,
-                count, share,
+                rule,
+                _match(rule),
+                matched / seconds if known else None,
+                sampled / seconds if known else None,
+                count,
+                share,
             )
-        )  # fmt: skip
+        )
     return rows
 
 
 def _match(rule: Rule) -> list[tuple[str, str]]:
     """What a rule asks for, in words; empty when it takes everything."""
     members = members_of(rule)
-    found = [
-        (title.lower(), members[member]) for _, member, title, _ in MATCH if members[member] != "*"
-    ]
+    found = [(title.lower(), members[member]) for _, member, title, _ in MATCH if members[member] != "*"]
     return found + list(rule.attributes)
 
 
@@ -267,7 +281,7 @@ def _chart(ctx: Context, found: Replay | None) -> svg.Chart | None:
     full, _ = svg.nice_top(most)
     return svg.Chart(
         height=CHART_HEIGHT,
-        label=f"Of {units.count(found.total.traces)} stored traces {units.count(found.total.kept)} would be kept",
+        label=f"{units.count(found.total.kept)} of {units.count(found.total.traces)} traces would be kept",
         y=svg.linear_ticks(full, CHART_HEIGHT, 2),
         x=svg.time_axis(first, last + 60 * SECOND, ctx.zone),
         rects=svg.bars([(c.kept, c.traces - c.kept) for c in counts], BARS, full, CHART_HEIGHT),
@@ -275,10 +289,14 @@ def _chart(ctx: Context, found: Replay | None) -> svg.Chart | None:
         x_hi=(last + 60 * SECOND) / 1e6,
         x_step=60_000,
         points=[
-            [units.clock(minute, ctx.zone), ["kept", units.count(c.kept)], ["lost", units.count(c.traces - c.kept)]]
+            [
+                units.clock(minute, ctx.zone),
+                ["kept", units.count(c.kept)],
+                ["lost", units.count(c.traces - c.kept)],
+            ]
             for minute, c in zip(minutes, counts, strict=True)
         ],
-    )  # fmt: skip
+    )
 
 
 def _otlp(kept: Sequence[Kept]) -> list[tuple[str, int, int]]:
@@ -340,9 +358,7 @@ def save(web: Web, ctx: Context, form: Mapping[str, str]) -> str | Answer:
     service = _service(web)
     typed = RuleForm(form.get("of", ""), {name: form.get(name, "") for name in NAMES})
     try:
-        record = service.rules(TENANT).get(typed.of) if typed.of else None
-        if typed.of and record is None:
-            raise InvalidRule(f"The rule {typed.of!r} is not there any more.")
+        record = _edited(service, typed.of)
         rule = typed.rule(record.rule if record else None)
         if record is None:
             service.create(TENANT, rule, web.clock())
@@ -351,6 +367,14 @@ def save(web: Web, ctx: Context, form: Mapping[str, str]) -> str | Answer:
     except InvalidRule as error:
         return _answer(web, ctx, replace(typed, problem=str(error)))
     return ctx.url("/sampling", rule=rule.name, done="saved")
+
+
+def _edited(service: SamplingService, name: str) -> Record | None:
+    """The rule that a form edits, None for a new one. Raises InvalidRule when it is gone."""
+    record = service.rules(TENANT).get(name) if name else None
+    if name and record is None:
+        raise InvalidRule(f"The rule {name!r} is not there any more.")
+    return record
 
 
 def delete(web: Web, ctx: Context, form: Mapping[str, str]) -> str | Answer:

@@ -1,4 +1,4 @@
-"""The sampling operations by boto3, and by raw JSON as samplers in other languages send it (sections 3 and 4.4)."""
+"""The sampling operations by boto3, and by raw JSON as samplers in other languages send it (3 and 4.4)."""
 
 from __future__ import annotations
 
@@ -32,9 +32,18 @@ START = 1_700_000_000
 CLIENT = "0123456789abcdef01234567"
 ARN = "arn:aws:xray:us-east-1:123456789012:sampling-rule/"
 RULE: dict[str, Any] = {
-    "RuleName": "checkout", "ResourceARN": "*", "Priority": 10, "FixedRate": 0.5, "ReservoirSize": 4,
-    "ServiceName": "shop", "ServiceType": "*", "Host": "*", "HTTPMethod": "*", "URLPath": "/pay/*", "Version": 1,
-}  # fmt: skip
+    "RuleName": "checkout",
+    "ResourceARN": "*",
+    "Priority": 10,
+    "FixedRate": 0.5,
+    "ReservoirSize": 4,
+    "ServiceName": "shop",
+    "ServiceType": "*",
+    "Host": "*",
+    "HTTPMethod": "*",
+    "URLPath": "/pay/*",
+    "Version": 1,
+}
 
 
 @dataclass
@@ -90,9 +99,13 @@ def served() -> Iterator[Served]:
         stack.callback(server.close)
         found.url = f"http://127.0.0.1:{server.port}"
         found.client = boto3.client(
-            "xray", endpoint_url=found.url, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b",
+            "xray",
+            endpoint_url=found.url,
+            region_name="us-east-1",
+            aws_access_key_id="a",
+            aws_secret_access_key="b",
             config=Config(retries={"max_attempts": 0}, parameter_validation=False),
-        )  # fmt: skip
+        )
         stack.callback(found.client.close)
         yield found
 
@@ -108,8 +121,10 @@ def test_create_update_and_delete_answer_the_record(served: Served) -> None:
     made = served.client.create_sampling_rule(SamplingRule=RULE, Tags=[{"Key": "team", "Value": "shop"}])
     at = datetime.fromtimestamp(START, UTC)
     assert made["SamplingRuleRecord"] == {
-        "SamplingRule": {**RULE, "RuleARN": ARN + "checkout", "Attributes": {}}, "CreatedAt": at, "ModifiedAt": at,
-    }  # fmt: skip
+        "SamplingRule": {**RULE, "RuleARN": ARN + "checkout", "Attributes": {}},
+        "CreatedAt": at,
+        "ModifiedAt": at,
+    }
     assert served.tags == {ARN + "checkout": [{"Key": "team", "Value": "shop"}]}
     served.now_ns += 10**9
     changed = served.client.update_sampling_rule(
@@ -121,9 +136,9 @@ def test_create_update_and_delete_answer_the_record(served: Served) -> None:
     assert changed["CreatedAt"] == at < changed["ModifiedAt"]
     assert served.client.delete_sampling_rule(RuleName="checkout")["SamplingRuleRecord"] == changed
     assert served.tags == {}
-    assert [r["SamplingRule"]["RuleName"] for r in served.client.get_sampling_rules()["SamplingRuleRecords"]] == [
-        "Default"
-    ]
+    assert [
+        r["SamplingRule"]["RuleName"] for r in served.client.get_sampling_rules()["SamplingRuleRecords"]
+    ] == ["Default"]
 
 
 def test_an_arn_may_lack_the_account(served: Served) -> None:
@@ -139,7 +154,11 @@ def test_an_arn_may_lack_the_account(served: Served) -> None:
         ("create_sampling_rule", {"SamplingRule": {**RULE, "RuleName": "x", "Priority": 10_000}}, "9999"),
         ("create_sampling_rule", {"SamplingRule": {**RULE, "RuleName": "x", "FixedRate": 2}}, "0 to 1"),
         ("create_sampling_rule", {"SamplingRule": {**RULE, "RuleARN": ARN + "x"}}, "RuleName"),
-        ("update_sampling_rule", {"SamplingRuleUpdate": {"RuleName": "x", "FixedRate": 1}}, "no sampling rule 'x'"),
+        (
+            "update_sampling_rule",
+            {"SamplingRuleUpdate": {"RuleName": "x", "FixedRate": 1}},
+            "no sampling rule 'x'",
+        ),
         ("update_sampling_rule", {"SamplingRuleUpdate": {"FixedRate": 1}}, "RuleName or by RuleARN"),
         (
             "update_sampling_rule",
@@ -151,10 +170,14 @@ def test_an_arn_may_lack_the_account(served: Served) -> None:
         ("delete_sampling_rule", {"RuleName": "x"}, "no sampling rule 'x'"),
         ("delete_sampling_rule", {}, "RuleName or by RuleARN"),
         ("delete_sampling_rule", {"RuleARN": "arn:aws:s3:::x"}, "RuleARN must be like"),
-        ("delete_sampling_rule", {"RuleARN": ARN.replace("us-east-1", "eu-west-1") + "checkout"}, "eu-west-1"),
+        (
+            "delete_sampling_rule",
+            {"RuleARN": ARN.replace("us-east-1", "eu-west-1") + "checkout"},
+            "eu-west-1",
+        ),
         ("get_sampling_statistic_summaries", {"NextToken": "??"}, "NextToken"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_is_an_invalid_request(
     served: Served, operation: str, members: dict[str, Any], says: str
 ) -> None:
@@ -200,7 +223,10 @@ def test_a_target_has_exactly_its_members_and_integers_are_integers(served: Serv
     assert answer == {
         "SamplingTargetDocuments": [
             {
-                "RuleName": "Default", "FixedRate": 0.05, "ReservoirQuota": 1, "ReservoirQuotaTTL": START + 60,
+                "RuleName": "Default",
+                "FixedRate": 0.05,
+                "ReservoirQuota": 1,
+                "ReservoirQuotaTTL": START + 60,
                 "Interval": 10,
             }
         ],
@@ -208,7 +234,7 @@ def test_a_target_has_exactly_its_members_and_integers_are_integers(served: Serv
         "UnprocessedStatistics": [
             {"RuleName": "gone", "ErrorCode": "RuleNotFound", "Message": "There is no sampling rule 'gone'."}
         ],
-    }  # fmt: skip
+    }
     (target,) = answer["SamplingTargetDocuments"]
     whole = [target[name] for name in ("ReservoirQuota", "ReservoirQuotaTTL", "Interval")]
     assert all(type(value) is int for value in [*whole, answer["LastRuleModification"]])
@@ -231,15 +257,22 @@ def test_boosts_are_told_only_when_boosts_were_reported(served: Served) -> None:
         SamplingRule={**RULE, "SamplingRateBoost": {"MaxRate": 0.9, "CooldownWindowMinutes": 10}}
     )
     boost = {
-        "RuleName": "checkout", "ServiceName": "shop", "Timestamp": START, "AnomalyCount": 5, "TotalCount": 50,
-        "SampledAnomalyCount": 0, "ClientID": CLIENT,
-    }  # fmt: skip
+        "RuleName": "checkout",
+        "ServiceName": "shop",
+        "Timestamp": START,
+        "AnomalyCount": 5,
+        "TotalCount": 50,
+        "SampledAnomalyCount": 0,
+        "ClientID": CLIENT,
+    }
     for nothing in ([], None):
         assert "UnprocessedBoostStatistics" not in served.targets(
             document(), SamplingBoostStatisticsDocuments=nothing
         )
     answer = served.targets(
-        document("checkout"), document(), SamplingBoostStatisticsDocuments=[boost, {**boost, "RuleName": "gone"}]
+        document("checkout"),
+        document(),
+        SamplingBoostStatisticsDocuments=[boost, {**boost, "RuleName": "gone"}],
     )
     boosted, default = answer["SamplingTargetDocuments"]
     assert boosted["SamplingBoost"] == {"BoostRate": 0.9, "BoostRateTTL": START + 60}

@@ -1,7 +1,7 @@
 """Unmodified sampler clients, several processes of each at once, against a running Raywatch.
 
-The reservoir of a rule holds for all processes together, and the fixed rate is what it says. One run takes most
-of a minute, as the clients report every ten seconds; all families share it.
+The reservoir of a rule holds for all processes together, and the fixed rate is what it says. One run takes
+most of a minute, as the clients report every ten seconds; all families share it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,9 @@ def adot_command() -> list[str]:
     where = made(
         "samplers-adot",
         ADOT + sys.version,
-        lambda folder: [[sys.executable, "-m", "pip", "install", "-q", "--target", str(folder / "lib"), ADOT]],
+        lambda folder: [
+            [sys.executable, "-m", "pip", "install", "-q", "--target", str(folder / "lib"), ADOT]
+        ],
     )
     return ["env", f"PYTHONPATH={where / 'lib'}", sys.executable, str(HERE / "run.py")]
 
@@ -101,12 +103,15 @@ def xray_command() -> list[str]:
 
 
 COMMANDS: dict[str, Callable[[], list[str]]] = {
-    "xray-python": xray_command, "adot-python": adot_command, "xray-node": node_command, "otel-node": node_command,
-}  # fmt: skip
+    "xray-python": xray_command,
+    "adot-python": adot_command,
+    "xray-node": node_command,
+    "otel-node": node_command,
+}
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ran | str]]:
+def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran | str]:
     """Every family that can be installed, all at once; of the others why not."""
     commands: dict[str, list[str]] = {}
     found: dict[str, Ran | str] = {}
@@ -118,7 +123,11 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ran | st
     with serving(tmp_path_factory.mktemp("data"), "--set", "self_observation=false") as server:
         url = server.url.replace("localhost", "127.0.0.1")
         client = boto3.client(
-            "xray", endpoint_url=url, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
+            "xray",
+            endpoint_url=url,
+            region_name="us-east-1",
+            aws_access_key_id="a",
+            aws_secret_access_key="b",
         )
         make_rules(client)
         running = {
@@ -147,18 +156,26 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ran | st
                 {name: sum(one[name] for one in own) for name in ("RequestCount", "SampledCount")},
             )
         client.close()
-    yield found
+    return found
 
 
 def make_rules(client: Any) -> None:
     def rule(name: str, path: str, size: int, rate: float) -> None:
         client.create_sampling_rule(
             SamplingRule={
-                "RuleName": name, "ResourceARN": "*", "Priority": 10, "FixedRate": rate, "ReservoirSize": size,
-                "ServiceName": "shop", "ServiceType": "*", "Host": "*", "HTTPMethod": "GET", "URLPath": path,
+                "RuleName": name,
+                "ResourceARN": "*",
+                "Priority": 10,
+                "FixedRate": rate,
+                "ReservoirSize": size,
+                "ServiceName": "shop",
+                "ServiceType": "*",
+                "Host": "*",
+                "HTTPMethod": "GET",
+                "URLPath": path,
                 "Version": 1,
             }
-        )  # fmt: skip
+        )
 
     rule("never", "/never", 0, 0)
     for family in FAMILIES:

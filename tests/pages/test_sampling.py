@@ -1,4 +1,4 @@
-"""The page of sampling rules: what it says of rules and clients, the replay, forms with and without a script."""
+"""The page of sampling rules: rules and clients, the replay, forms with and without a script."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from tests.pages.shop import EVIL, NOW
 
 MakePage = Callable[..., Page]
 SECOND = 10**9
-CHECKOUT = Rule("checkout", 10, 0.5, 2, service_name="storefront", url_path="/checkout*", boost=Boost(0.8, 10))
+CHECKOUT = Rule(
+    "checkout", 10, 0.5, 2, service_name="storefront", url_path="/checkout*", boost=Boost(0.8, 10)
+)
 
 
 @pytest.fixture
@@ -47,10 +49,21 @@ def post(client: FlaskClient, url: str, /, **values: str) -> Any:
 
 
 RULE = {
-    "of": "", "name": "carts", "priority": "5", "rate": "12.5", "reservoir": "3", "service": "cart", "method": "*",
-    "path": "/cart/*", "host": "*", "type": "*", "arn": "*", "attributes": "tier=go*\n", "boost_rate": "",
+    "of": "",
+    "name": "carts",
+    "priority": "5",
+    "rate": "12.5",
+    "reservoir": "3",
+    "service": "cart",
+    "method": "*",
+    "path": "/cart/*",
+    "host": "*",
+    "type": "*",
+    "arn": "*",
+    "attributes": "tier=go*\n",
+    "boost_rate": "",
     "boost_cooldown": "",
-}  # fmt: skip
+}
 
 
 @pytest.mark.usefixtures("rules")
@@ -76,7 +89,9 @@ def test_tables_come_as_csv(client: FlaskClient) -> None:
         assert sum(int(cell[name]) for cell in cells) == total[name]
 
 
-def test_what_clients_report_is_shown_per_second_and_per_client(site: Site, client: FlaskClient, rules: Any) -> None:
+def test_what_clients_report_is_shown_per_second_and_per_client(
+    site: Site, client: FlaskClient, rules: Any
+) -> None:
     for number in range(3):
         rules.targets(
             0, [Statistics("checkout", f"{number}" * 24, None, 1200, 60, 0)], now_ns=NOW - 5 * SECOND
@@ -124,11 +139,21 @@ def test_a_rule_is_made_changed_and_deleted(client: FlaskClient, rules: Any) -> 
     assert (made.status_code, made.location) == (303, "/sampling?rule=carts&done=saved")
     rule = rules.rules().get("carts").rule
     assert (rule.fixed_rate, rule.reservoir_size, rule.attributes) == (0.125, 3, (("tier", "go*"),))
-    changed = {**RULE, "of": "carts", "rate": "0.1 %", "boost_rate": "50", "boost_cooldown": "5", "attributes": ""}
+    changed = {
+        **RULE,
+        "of": "carts",
+        "rate": "0.1 %",
+        "boost_rate": "50",
+        "boost_cooldown": "5",
+        "attributes": "",
+    }
     assert post(client, "/sampling/save", **changed).status_code == 303
     rule = rules.rules().get("carts").rule
     assert (rule.fixed_rate, rule.boost, rule.attributes) == (0.001, Boost(0.5, 5), ())
-    assert post(client, "/sampling/save", **{**changed, "boost_rate": "", "boost_cooldown": ""}).status_code == 303
+    assert (
+        post(client, "/sampling/save", **{**changed, "boost_rate": "", "boost_cooldown": ""}).status_code
+        == 303
+    )
     assert rules.rules().get("carts").rule.boost is None
     assert post(client, "/sampling/delete", of="carts").status_code == 303
     assert names(client) == ["checkout", "never", "Default"]
@@ -268,6 +293,8 @@ def test_without_a_script_everything_can_be_done(site: Site, open_page: MakePage
 def test_it_fits_a_narrow_screen(site: Site, open_page: MakePage, theme: str, query: str) -> None:
     page = open_page(width=420, theme=theme)
     page.goto(f"{site.url}/sampling{query}")
-    wide = page.evaluate("document.documentElement.scrollWidth > innerWidth || document.querySelector('main').scrollWidth > innerWidth")
+    wide = page.evaluate(
+        "[document.documentElement, document.querySelector('main')].some(e => e.scrollWidth > innerWidth)"
+    )
     assert not wide
     expect(page.get_by_text("everything else")).to_be_visible()

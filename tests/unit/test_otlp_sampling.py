@@ -55,7 +55,7 @@ class Sampler:
     def __post_init__(self) -> None:
         sampling = OtlpSampling(
             lambda tenant: self.rules.get(tenant, rule_set([])),
-            lambda counts: self.counted.extend(counts),
+            self.counted.extend,
             on=lambda: self.on,
             most_traces=self.most,
         )
@@ -153,9 +153,7 @@ def test_every_trace_is_decided_once_and_every_request_adds_up(
         assert sum(one.accepted for one in found.outcomes) == len(left)
         for name, of in (("span_events", "events"), ("span_links", "links")):
             table = found.batch.tables.get(name)
-            wanted = sum(
-                getattr(s, of) for spans in group for s in spans if s.span and fate[0, s.trace]
-            )
+            wanted = sum(getattr(s, of) for spans in group for s in spans if s.span and fate[0, s.trace])
             assert (table.num_rows if table is not None else 0) == wanted
     _check_counts(sampled.counted, groups, fate)
 
@@ -165,8 +163,7 @@ def _kept(decoded: Decoded) -> list[Sent]:
     if table is None:
         return []
     return [
-        Sent(t, s)
-        for t, s in zip(table["trace_lo"].to_pylist(), table["span_id"].to_pylist(), strict=True)
+        Sent(t, s) for t, s in zip(table["trace_lo"].to_pylist(), table["span_id"].to_pylist(), strict=True)
     ]
 
 
@@ -200,7 +197,9 @@ def test_spans_that_come_later_and_from_elsewhere_share_the_fate_of_their_trace(
     one = sampler(Rule("front", 1, 1.0, 0, service_name="front"), Rule("rest", 2, 0.0, 0))
     assert stored(one(request(Sent(1, 1), service="front"))) == [1]
     assert stored(one(request(Sent(2, 2), service="back"))) == []
-    assert stored(one(request(Sent(1, 3, parent=1), service="back"), request(Sent(2, 4), service="front"))) == [3]
+    assert stored(
+        one(request(Sent(1, 3, parent=1), service="back"), request(Sent(2, 4), service="front"))
+    ) == [3]
 
 
 def test_the_root_decides_else_who_was_called_from_outside_else_who_began() -> None:
@@ -208,8 +207,9 @@ def test_the_root_decides_else_who_was_called_from_outside_else_who_began() -> N
     inner = request(Sent(1, 1, parent=5, start=-1), Sent(2, 2, parent=5, kind=1), service="b")
     outer = request(Sent(1, 3), Sent(2, 4, parent=5, start=1), service="a")
     assert sorted(stored(one(inner, outer))) == [1, 2, 3, 4]
-    first = request(Sent(3, 5, parent=5, kind=1, start=1), service="b"), request(
-        Sent(3, 6, parent=5, kind=1), service="a"
+    first = (
+        request(Sent(3, 5, parent=5, kind=1, start=1), service="b"),
+        request(Sent(3, 6, parent=5, kind=1), service="a"),
     )
     assert sorted(stored(one(*first))) == [5, 6]
 
@@ -279,7 +279,10 @@ def test_what_is_left_names_only_what_it_needs() -> None:
     )
     assert decoded.batch.tables["resources"]["service"].to_pylist() == ["a"]
     assert ["only.lost"] not in decoded.batch.tables["shapes"]["keys"].to_pylist()
-    assert sorted(map(tuple, decoded.batch.tables["shapes"]["keys"].to_pylist())) == [("service.name",), ("x",)]
+    assert sorted(map(tuple, decoded.batch.tables["shapes"]["keys"].to_pylist())) == [
+        ("service.name",),
+        ("x",),
+    ]
 
 
 def test_through_the_pipeline_received_is_stored_and_refused_and_sampled_out() -> None:

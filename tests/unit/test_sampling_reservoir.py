@@ -18,10 +18,9 @@ EVENTS = st.lists(
 """Reports: who, seconds after the one before, how many requests."""
 
 
+@settings(deadline=None)
 @given(EVENTS, st.integers(0, 40))
-def test_quotas_that_hold_never_exceed_the_reservoir(
-    events: list[tuple[str, float, int]], size: int
-) -> None:
+def test_quotas_that_hold_never_exceed_the_reservoir(events: list[tuple[str, float, int]], size: int) -> None:
     reservoir, now, quotas = Reservoir(size), 1_000_000.0, dict[str, Quota]()
     for client, later, requests in events:
         now += later
@@ -33,6 +32,7 @@ def test_quotas_that_hold_never_exceed_the_reservoir(
         assert quotas[client].ttl_s == math.floor(now) + TTL_S
 
 
+@settings(deadline=None)
 @given(EVENTS, st.integers(0, 40), st.integers(0, 40))
 def test_a_smaller_reservoir_gives_nothing_until_enough_is_back(
     events: list[tuple[str, float, int]], before: int, after: int
@@ -47,6 +47,7 @@ def test_a_smaller_reservoir_gives_nothing_until_enough_is_back(
         assert reservoir.given(now) <= max(reservoir.size, held)
 
 
+@settings(deadline=None)
 @given(EVENTS, st.integers(0, 40))
 def test_the_same_reports_have_the_same_answers(events: list[tuple[str, float, int]], size: int) -> None:
     def answers() -> list[Quota]:
@@ -59,6 +60,7 @@ def test_the_same_reports_have_the_same_answers(events: list[tuple[str, float, i
     assert answers() == answers()
 
 
+@settings(deadline=None)
 @given(DEMANDS, st.integers(0, 1000), st.integers(0, 10_000))
 def test_shares_add_up_and_nobody_has_too_much_while_another_has_too_little(
     demands: dict[str, float], size: int, turn: int
@@ -75,6 +77,7 @@ def test_shares_add_up_and_nobody_has_too_much_while_another_has_too_little(
         assert most - min(shares[name] for name in thirsty) <= 1
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12), st.integers(0, 30), st.integers(0, 1000))
 def test_over_the_turns_everyone_has_the_same(count: int, size: int, first: int) -> None:
     demands = dict.fromkeys(NAMES[:count], 1e9)
@@ -85,7 +88,7 @@ def test_over_the_turns_everyone_has_the_same(count: int, size: int, first: int)
     assert set(sums.values()) == {size}
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(2, 6), st.integers(1, 3), st.permutations(range(6)), st.floats(0, 9), st.floats(0, 0.4))
 def test_nobody_starves_whatever_the_order_of_reports(
     count: int, size: int, order: list[int], phase: float, late: float

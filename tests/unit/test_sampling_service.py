@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.sampling.boost import Anomalies
@@ -47,7 +47,9 @@ def at(seconds: float) -> int:
     return round((START + seconds) * SECOND_NS)
 
 
-def report(rule: str = "checkout", client: str = CLIENT, time: float | None = START, *counts: int) -> Statistics:
+def report(
+    rule: str = "checkout", client: str = CLIENT, time: float | None = START, *counts: int
+) -> Statistics:
     requests, sampled, borrowed = counts or (100, 10, 1)
     return Statistics(rule, client, time, requests, sampled, borrowed)
 
@@ -73,6 +75,7 @@ def test_rules_and_the_mark_last_over_a_restart(tmp_path: Path) -> None:
         assert again.modified_ns == at(3)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("cud"), st.integers(-5, 5)), max_size=12))
 def test_the_mark_moves_with_every_change_and_never_back(changes: list[tuple[str, int]]) -> None:
     """Also when the clock stands still or goes back."""
@@ -173,14 +176,20 @@ def test_boosts_are_answered_only_to_who_reports_boosts(service: SamplingService
     assert [t.boost and (t.boost.rate, t.boost.ttl_s) for t in answer.targets] == [(0.9, START + 60), None]
     assert [one.code for one in answer.unprocessed_boosts or ()] == ["NoSamplingRateBoost", "RuleNotFound"]
     assert service.targets(0, [report()], now_ns=at(1)).targets[0].boost is None
-    assert service.targets(0, [report()], boosts[:1], now_ns=at(1)).targets[0].boost == answer.targets[0].boost
+    assert (
+        service.targets(0, [report()], boosts[:1], now_ns=at(1)).targets[0].boost == answer.targets[0].boost
+    )
 
 
 def test_statistics_add_up_in_windows_of_ten_seconds_before_and_after_they_are_written(
     service: SamplingService,
 ) -> None:
     service.create(0, RULE, at(0))
-    service.targets(0, [report("checkout", "a" * 24, None, 5, 2, 1), report("Default", CLIENT, None, 0, 0, 0)], now_ns=at(1))
+    service.targets(
+        0,
+        [report("checkout", "a" * 24, None, 5, 2, 1), report("Default", CLIENT, None, 0, 0, 0)],
+        now_ns=at(1),
+    )
     service.targets(0, [report("checkout", "b" * 24, None, 7, 3, 0)], now_ns=at(9.9))
     service.flush(at(9.95))
     service.targets(0, [report("checkout", "b" * 24, None, 1, 1, 1)], now_ns=at(9.99))

@@ -1,9 +1,10 @@
 """A process that samples with an unmodified client: `run.py FAMILY URL SEED`; prints what it decided.
 
-FAMILY is xray-python or adot-python. It waits until the rules are there, decides on a fixed number of requests
-of a rule with a rate and says so. Then it is told an epoch second on its standard input, and asks steadily for
-requests of a rule with a reservoir until then.
+FAMILY is xray-python or adot-python. It waits until the rules are there, decides on a fixed number of
+requests of a rule with a rate and says so. Then it is told an epoch second on its standard input, and asks
+steadily for requests of a rule with a reservoir until then.
 """
+# ruff: noqa: PLC0415 - each family has only its own client at hand
 
 from __future__ import annotations
 
@@ -35,7 +36,9 @@ def adot_python(url: str, seed: int) -> Callable[[str], bool]:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.trace import SpanKind
 
-    sampler = AwsXRayRemoteSampler(Resource.create({"service.name": "shop"}), endpoint=url, polling_interval=300)
+    sampler = AwsXRayRemoteSampler(
+        Resource.create({"service.name": "shop"}), endpoint=url, polling_interval=300
+    )
     dice = random.Random(seed)
 
     def sampled(path: str) -> bool:
