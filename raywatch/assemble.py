@@ -41,6 +41,7 @@ from dashboard import Web, WebSettings, create_app
 from dashboard.aws.call import Parts
 from dashboard.aws.front import AwsFront, FrontOptions
 from dashboard.aws.registry import SERVICES
+from dashboard.aws.reset import Reset
 from dashboard.health import Health
 from dashboard.tracing import observe_pages
 from dashboard.web import LOOPBACK_HOSTS
@@ -262,7 +263,7 @@ def _application(server: Serving, admit: Authenticate) -> Application:
         ),
         server.accounting,
         budget=server.budget,
-        options=FrontOptions(settings.limits.request, frozenset(settings.cors_origins)),
+        options=FrontOptions(settings.limits.request),
     )
     health = Health(
         server.store, server.control, server.accounting, server.running.version, server.closing.is_set,
@@ -272,7 +273,8 @@ def _application(server: Serving, admit: Authenticate) -> Application:
     pages = create_app(_web(server))
     if server.observation is not None:
         observe_pages(pages, server.observation)
-    return Application(otlp, (aws, health, local), pages)
+    reset = Reset(server.store, server.control, settings.allow_reset)
+    return Application(otlp, (aws, health, local, reset), pages)
 
 
 def _web(server: Serving) -> Web:

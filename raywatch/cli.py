@@ -26,7 +26,8 @@ from raywatch.config import Config, ConfigError, load
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from collector.storage.control import Control
+    from collector.storage.control import ApiKey, Control
+    from collector.storage.control_access import Access, AccessKey
     from raywatch.assemble import Serving
     from raywatch.run import Target
 
@@ -43,6 +44,7 @@ FLAGS = {
     "otlp_grpc": ("--otlp-grpc", "ADDRESS", "OTLP/gRPC; PORT, HOST:PORT or off."),
     "auth": ("--auth", "auto|on|off", "Whether keys and logins are asked for."),
     "log_level": ("--log-level", "LEVEL", "debug, info, warning or error."),
+    "allow_reset": ("--allow-reset", "", "Let POST /_raywatch/reset from this machine forget all data."),
 }
 
 
@@ -99,7 +101,8 @@ def settings_options(*names: str) -> Callable[[F], F]:
         )(wrapped)
         for name in reversed(names):
             flag, metavar, text = FLAGS[name]
-            wrapped = click.option(flag, name, metavar=metavar, help=text)(wrapped)
+            kind: dict[str, Any] = {"metavar": metavar} if metavar else {"is_flag": True}
+            wrapped = click.option(flag, name, help=text, **kind)(wrapped)
         config = click.option("--config", "file", metavar="FILE", help="Configuration file (TOML).")
         result: F = config(wrapped)
         return result
@@ -367,6 +370,14 @@ def config_reference() -> None:
     click.echo(reference(), nl=False)
 
 
+@config.command("aws-reference", hidden=True)
+def config_aws_reference() -> None:
+    """The tables of docs/aws-api.md, as the registry of operations makes them."""
+    from dashboard.aws.reference import reference
+
+    click.echo(reference(), nl=False)
+
+
 @main.command()
 @settings_options(*FLAGS)
 @click.pass_context
@@ -447,7 +458,10 @@ def keys() -> None:
 @keys.command("create")
 @settings_options("data")
 @click.option("--account", metavar="ID", help="Whose data is sent with it; the default account otherwise.")
-@click.option("--region", metavar="NAME", help="And its region.")
+@click.option("--region", metavar="NAME", help="And its region; with --aws it comes from each request.")
+@click.option("--aws", is_flag=True, help="An access key for AWS SDKs and the AWS CLI.")
+@click.option("--access", type=click.Choice(["all", "read", "write"]), help="What it may do, with --aws.")
+@click.option("--service", "services", multiple=True, help="Only for this AWS service; may be repeated.")
 @click.argument("name")
 @click.pass_context
 def keys_create(
@@ -456,8 +470,17 @@ def keys_create(
     """Make a key. It is printed once and cannot be shown again; older keys stay valid."""
     from collector.storage.control import DEFAULT_ACCOUNT, DEFAULT_REGION
 
+    aws, access, services = (options.pop(one) for one in ("aws", "access", "services"))
     if account and not (account.isdecimal() and len(account) == 12):
         raise RaywatchError("an account is 12 digits")
+    if aws:
+        if region:
+            raise RaywatchError("an access key has no region; each request's signature names it")
+        with _control(ctx, options) as control:
+            _create_access_key(control, name, account or DEFAULT_ACCOUNT, access or "all", services)
+        return
+    if access or services:
+        raise RaywatchError("--access and --service are for access keys; add --aws")
     with _control(ctx, options) as control:
         tenant = control.tenant_id(account or DEFAULT_ACCOUNT, region or DEFAULT_REGION)
         secret, key = control.create_key(name, time.time_ns(), tenant)
@@ -465,21 +488,43 @@ def keys_create(
     click.echo(f"key {key.id} ({name}); send it as x-api-key or authorization: Bearer", err=True)
 
 
+def _create_access_key(
+    control: Control, name: str, account: str, access: Access, services: tuple[str, ...]
+) -> None:
+    from collector.storage.control_access import AccessKeys
+    from dashboard.aws.registry import SERVICES
+
+    for service in services:
+        if service not in SERVICES:
+            raise RaywatchError(f"there is no AWS service {service!r} here; there are {', '.join(SERVICES)}")
+    keys = AccessKeys(control)
+    secret, key = keys.create(name, time.time_ns(), account=account, access=access, services=services)
+    click.echo(f"AWS_ACCESS_KEY_ID={key.id}\nAWS_SECRET_ACCESS_KEY={secret}")
+    text = "from now on calls of the AWS APIs must be signed, or show an API key"
+    click.echo(f"access key {key.id} ({name}) for account {account}; {text}", err=True)
+
+
 @keys.command("list")
 @settings_options("data")
 @click.pass_context
 def keys_list(ctx: click.Context, /, **options: Any) -> None:
     """All keys: name, when they were made and last used, whether they still work."""
+    from collector.storage.control_access import AccessKeys
     from raywatch import show
 
     with _control(ctx, options) as control:
-        found = control.find_keys()
+        found: list[tuple[ApiKey | AccessKey, str]] = [(one, "API key") for one in control.find_keys()]
+        found += [(one, f"AWS, {_rights(one)}") for one in AccessKeys(control).find()]
     rows = [
-        (one.id, one.name, _when(one.created_ns), _when(one.last_used_ns),
+        (one.id, one.name, kind, _when(one.created_ns), _when(one.last_used_ns),
          f"revoked {_when(one.revoked_ns)}" if one.revoked_ns else "alive")
-        for one in found
+        for one, kind in found
     ]  # fmt: skip
-    show.console().print(show.simple_table(("id", "name", "made", "last used", "state"), rows))
+    show.console().print(show.simple_table(("id", "name", "kind", "made", "last used", "state"), rows))
+
+
+def _rights(key: AccessKey) -> str:
+    return f"{key.access} of {', '.join(key.services) or 'every service'} in {key.account}"
 
 
 @keys.command("revoke")
@@ -488,8 +533,11 @@ def keys_list(ctx: click.Context, /, **options: Any) -> None:
 @click.pass_context
 def keys_revoke(ctx: click.Context, /, key_id: str, **options: Any) -> None:
     """End a key; a running server knows within seconds."""
+    from collector.storage.control_access import AccessKeys
+
     with _control(ctx, options) as control:
-        if not control.revoke_key(key_id, time.time_ns()):
+        now_ns = time.time_ns()
+        if not (control.revoke_key(key_id, now_ns) or AccessKeys(control).revoke(key_id, now_ns)):
             raise RaywatchError(f"there is no key {key_id} alive; `raywatch keys list` shows them")
     click.echo(f"key {key_id} is revoked", err=True)
 

@@ -260,6 +260,11 @@ class Settings:
     cors_origins: tuple[str, ...] = setting(
         (), LIST, "Web pages that may send OTLP from a browser, such as `https://shop.example`."
     )
+    allow_reset: bool = setting(
+        default=False,
+        kind=FLAG,
+        doc="Let programs on this machine forget all data with `POST /_raywatch/reset`, for tests.",
+    )
     log_level: str = setting("info", LEVEL, "What Raywatch itself writes to its standard error.")
     self_observation: bool = setting(
         default=True,

@@ -61,7 +61,9 @@ class AccessKey:
     revoked_ns: int | None = None
 
     def may(self, effect: str, service: str) -> bool:
-        """Whether it may call an operation that has this effect ('read', 'change', 'data' or 'any')."""
+        """Whether it may call an operation with this effect ('read', 'change', 'data', 'any' or 'self')."""
+        if effect == "self":
+            return True
         if self.services and service not in self.services:
             return False
         if self.access == "all" or effect == "any":

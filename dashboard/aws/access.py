@@ -83,13 +83,17 @@ def from_this_machine(environ: WSGIEnvironment) -> bool:
     return near and not any(name in environ for name in _FORWARDED)
 
 
-class Door:
-    """Lets callers in. origins: web origins that may call from a browser while nobody is asked for a key."""
+def from_a_browser(environ: WSGIEnvironment) -> bool:
+    """Whether a web page asks, of whatever site: browsers say so and cannot be kept by a page from it."""
+    return "HTTP_ORIGIN" in environ or "HTTP_SEC_FETCH_SITE" in environ
 
-    def __init__(self, control: Control, keys: AccessKeys, origins: frozenset[str] = frozenset()) -> None:
+
+class Door:
+    """Lets callers in."""
+
+    def __init__(self, control: Control, keys: AccessKeys) -> None:
         self._control = control
         self._keys = keys
-        self._origins = origins
         self._tenants: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
 
@@ -118,11 +122,11 @@ class Door:
         if (caller := self._by_api_key(environ, now_ns)) is not None:
             return caller, ""
         if not self.asks():
-            self._refuse_browsers(environ)
+            _refuse_browsers(environ)
             return self._claimed(claim), ""
         if claim is None:
             if (asked.service, asked.operation) in UNSIGNED_ON_LOOPBACK and from_this_machine(environ):
-                self._refuse_browsers(environ)
+                _refuse_browsers(environ)
                 return Caller(DEFAULT_ACCOUNT, DEFAULT_REGION), ""
             raise AwsError(
                 "MissingAuthenticationTokenException",
@@ -194,17 +198,13 @@ class Door:
             self._remember(pair, key.tenant)
         return Caller(*pair, key.id)
 
-    def _refuse_browsers(self, environ: WSGIEnvironment) -> None:
-        """A web page that anyone visits could send these requests to an open server on the same machine."""
-        origin = environ.get("HTTP_ORIGIN")
-        if origin is None and "HTTP_SEC_FETCH_SITE" not in environ:
-            return
-        if origin not in self._origins and "*" not in self._origins:
-            raise AwsError(
-                "AccessDeniedException",
-                f"a web page ({str(origin)[:80]}) may not call this API; name it in cors_origins",
-                status=403,
-            )
+
+def _refuse_browsers(environ: WSGIEnvironment) -> None:
+    """A web page that anyone visits could send these requests to an open server on the same machine."""
+    if from_a_browser(environ):
+        page = str(environ.get("HTTP_ORIGIN", "unknown"))[:80]
+        text = f"a web page ({page}) may not call this API without an API key or a signature that is checked"
+        raise AwsError("AccessDeniedException", text, status=403)
 
 
 def _check_scope(claim: Claim, service: str) -> None:

@@ -52,10 +52,9 @@ _log = QuietLog(logging.getLogger(__name__))
 
 @dataclass(frozen=True, slots=True)
 class FrontOptions:
-    """max_body: bytes after decompression. origins: web pages that may call a server that asks for no key."""
+    """max_body: bytes after decompression. clock: nanoseconds since the epoch. load_model: of botocore."""
 
     max_body: int = MAX_BODY
-    origins: frozenset[str] = frozenset()
     clock: Callable[[], int] = time.time_ns
     load_model: Callable[[str], ServiceModel] = load
 
@@ -101,7 +100,7 @@ class AwsFront:
         self._budget = budget or Budget()
         self._counts = Counts()
         self._routes = Routes(services, self._options.load_model)
-        self._door = Door(parts.control, AccessKeys(parts.control), self._options.origins)
+        self._door = Door(parts.control, AccessKeys(parts.control))
         self._trail = Trail(Audit(parts.control), self._counts)
 
     def handles(self, environ: WSGIEnvironment) -> bool:

@@ -23,8 +23,6 @@ class Member:
 
     shape: Shape
     wire: str = ""
-    place: str = ""
-    """'' for the body; 'uri', 'querystring', 'header', 'headers' or 'statusCode' otherwise."""
     format: str = ""
 
 
@@ -63,10 +61,9 @@ class ErrorModel:
 
 @dataclass(frozen=True, slots=True)
 class OperationModel:
-    """An operation. path: of rest-json. wrapper: the element of a query answer around its members."""
+    """An operation. wrapper: the element of a query answer around its members."""
 
     name: str
-    path: str
     input: Shape | None
     output: Shape | None
     wrapper: str
@@ -109,7 +106,6 @@ class ServiceModel:
             output = found.get("output", {})
             self._operations[name] = OperationModel(
                 name,
-                found["http"]["requestUri"],
                 self._shape(found["input"]["shape"]) if "input" in found else None,
                 self._shape(output["shape"]) if output else None,
                 output.get("resultWrapper", ""),
@@ -149,7 +145,6 @@ class ServiceModel:
         return Member(
             self._shape(given["shape"]),
             given.get("locationName", ""),
-            given.get("location", ""),
             given.get("timestampFormat", ""),
         )
 

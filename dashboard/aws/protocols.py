@@ -193,7 +193,10 @@ def _members(
     repair = service.repairs.get(operation.name)
     if repair is not None and isinstance(found, dict):
         found = repair(found)
-    members: dict[str, Any] = readers.reader(operation.input)(found)
+    try:
+        members: dict[str, Any] = readers.reader(operation.input)(found)
+    except RecursionError as error:
+        raise Unfit("it is nested too deep", malformed=True) from error
     return members
 
 

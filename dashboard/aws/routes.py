@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -143,11 +143,6 @@ class Routes:
         """A service that speaks the protocol, for errors that belong to none; else any."""
         every = self._spoken.values()
         return next((one for one in every if protocol in one.model.protocols), next(iter(every)))
-
-    def spoken(self) -> Iterable[Spoken]:
-        """Every service with its model."""
-        self._ready()
-        return self._spoken.values()
 
     def _ready(self) -> None:
         if self._prefixes:

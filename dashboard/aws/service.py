@@ -12,9 +12,10 @@ from typing import Any, Literal, TypeAlias
 
 from dashboard.aws.call import Operations
 
-Effect: TypeAlias = Literal["read", "change", "data", "any"]
+Effect: TypeAlias = Literal["read", "change", "data", "any", "self"]
 """read: asks. change: alters control data, and is recorded in the audit trail. data: sends telemetry.
-any: what senders and readers both need, such as sampling rules.
+any: what senders and readers both need, such as sampling rules. self: tells callers who they are, which
+needs no right at all.
 """
 
 Repair: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]

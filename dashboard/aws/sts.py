@@ -21,5 +21,5 @@ def get_caller_identity(_parts: Parts, call: Call, _members: Members) -> Members
 OPERATIONS: Operations = {"GetCallerIdentity": get_caller_identity}
 
 STS = Service(
-    name="sts", model="sts", title="STS", operations=OPERATIONS, effects={"GetCallerIdentity": "any"}
+    name="sts", model="sts", title="STS", operations=OPERATIONS, effects={"GetCallerIdentity": "self"}
 )

@@ -14,6 +14,7 @@ from typing import cast
 from flask import Response, g, redirect
 
 from collector.batch import SIGNALS
+from collector.storage.control_access import AccessKeys, Audit
 from dashboard import security, timerange, units
 from dashboard.answers import Answer, Table
 from dashboard.context import Context
@@ -26,17 +27,21 @@ Form = Mapping[str, str]
 
 SECTIONS = (
     ("general", "General"), ("retention", "Retention"), ("limits", "Limits"), ("keys", "API keys and logins"),
+    ("aws", "AWS APIs"),
     ("observation", "Self-observation"), ("appearance", "Appearance"), ("about", "About"),
 )  # fmt: skip
 CHANGED = "settings page"
 YEAR_S = 365 * 86_400
 MOST_NAME = 80
+SHOWN_CALLS = 50
+"""Entries of the audit trail on the page."""
 LEAST_KNOWN_NS = 600 * SECOND
 NAMES = {
     "data": "Data directory", "host": "Host", "port": "Port", "otlp_http": "OTLP/HTTP",
     "otlp_grpc": "OTLP/gRPC", "auth": "Ask for keys", "api_keys": "Configured keys",
     "allowed_hosts": "Allowed host names",
-    "cors_origins": "Browser senders", "log_level": "Log level", "self_observation": "Self-observation",
+    "cors_origins": "Browser senders", "log_level": "Log level",
+    "allow_reset": "Reset by request", "self_observation": "Self-observation",
     "limits.request": "Largest request", "limits.queue": "Waiting requests", "limits.memory": "Memory",
     "limits.query_memory": "Memory of a question", "limits.query_time": "Time of a question",
     "limits.readers": "Questions at a time", "limits.threads": "Threads", "limits.workers": "HTTP workers",
@@ -94,6 +99,7 @@ _SAVED = {
     "general": "Saved. It is in force now.",
     "retention": "Saved. The next look at the files, within a minute, goes by it.",
     "revoked": "Revoked. Whoever sends with this key is refused from now on.",
+    "withdrawn": "Revoked. Calls that are signed with this key are refused, within seconds.",
     "ended": "Everyone is logged out but you.",
     "appearance": "Saved in this browser.",
     "same": "Nothing was different.",
@@ -109,7 +115,12 @@ def _said(ctx: Context) -> Said | None:
     done = ctx.get("done")
     if done not in _SAVED:
         return None
-    section = {"revoked": "keys", "ended": "keys", "same": ctx.get("in") or "general"}.get(done, done)
+    section = {
+        "revoked": "keys",
+        "ended": "keys",
+        "withdrawn": "aws",
+        "same": ctx.get("in") or "general",
+    }.get(done, done)
     return Said(section, _SAVED[done])
 
 
@@ -117,10 +128,18 @@ def _answer(web: Web, ctx: Context, said: Said | None = None) -> Answer:
     rows = list(web.configuration.rows()) if web.configuration else []
     keys = web.control.find_keys()
     kept = _kept(web)
+    access, trail = AccessKeys(web.control).find(), Audit(web.control).find(SHOWN_CALLS)
     return Answer(
         template="settings.html",
         title="Settings",
-        data={"settings": rows, "keys": keys, "kept": kept, "about": _about(web)},
+        data={
+            "settings": rows,
+            "keys": keys,
+            "access_keys": access,
+            "calls": trail,
+            "kept": kept,
+            "about": _about(web),
+        },
         extra={
             "sections": SECTIONS,
             "fields": {name: _fields(rows, name, said) for name, _ in SECTIONS},
@@ -136,12 +155,14 @@ def _answer(web: Web, ctx: Context, said: Said | None = None) -> Answer:
         tables={
             "settings": Table(_COLUMNS, lambda: [[getattr(row, name) for name in _COLUMNS] for row in rows]),
             "keys": Table(_KEY_COLUMNS, lambda: [[getattr(k, name) for name in _KEY_COLUMNS] for k in keys]),
+            "calls": Table(_CALLS, lambda: [[getattr(one, name) for name in _CALLS] for one in trail]),
         },
         status=400 if said and said.bad else 200,
     )
 
 
 _COLUMNS = ("name", "value", "default", "source", "kind", "doc", "changeable")
+_CALLS = ("time_ns", "service", "operation", "who", "source", "request", "error", "request_id")
 _KEY_COLUMNS = ("id", "name", "created_ns", "last_used_ns", "revoked_ns")
 
 
@@ -170,6 +191,8 @@ def _section(name: str) -> str:
         return group
     if name in ("auth", "api_keys"):
         return "keys"
+    if name == "allow_reset":
+        return "aws"
     return "observation" if name == "self_observation" else "general"
 
 
@@ -284,6 +307,14 @@ def revoke_key(web: Web, ctx: Context, _form: Form, key_id: str) -> str | Answer
     return _here(ctx, "revoked", "keys")
 
 
+def revoke_access_key(web: Web, ctx: Context, _form: Form, key_id: str) -> str | Answer:
+    """End an access key of the AWS APIs."""
+    if not AccessKeys(web.control).revoke(key_id, web.clock()):
+        text = "There is no such access key alive; it may be revoked already."
+        return _answer(web, ctx, Said("aws", text, bad=True))
+    return _here(ctx, "withdrawn", "aws")
+
+
 def _would_open(web: Web) -> bool:
     """Whether nobody would be asked for a key any more, on an address that others reach."""
     rows = {row.name: row.value for row in web.configuration.rows()} if web.configuration else {}
@@ -354,6 +385,7 @@ PAGE = Page(
     posts={
         "/settings/keys": create_key,
         "/settings/keys/<key_id>/revoke": revoke_key,
+        "/settings/access-keys/<key_id>/revoke": revoke_access_key,
         "/settings/logins": invite,
         "/settings/sessions/end": end_sessions,
         "/settings/appearance": appearance,

@@ -35,7 +35,7 @@ def test_the_version_is_quick_to_have() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
     )
     assert done.stdout.startswith("raywatch 0")
-    for heavy in ("duckdb", "pyarrow", "grpc", "flask", "sqlalchemy", "plotly", "opentelemetry"):
+    for heavy in ("duckdb", "pyarrow", "grpc", "flask", "sqlalchemy", "plotly", "opentelemetry", "botocore"):
         assert f"'{heavy}'" not in done.stdout
 
 
@@ -96,6 +96,44 @@ def test_a_key_may_send_for_another_account_and_region(tmp_path: Path) -> None:
     control.close()
     wrong = raywatch("keys", "create", "x", "--account", "12", *where, check=False)
     assert wrong.stderr.strip() == "raywatch: an account is 12 digits"
+
+
+def test_access_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
+    where = ("--data", str(tmp_path))
+    given = ("--aws", "--access", "read", "--service", "xray", "--account", "210987654321")
+    made = raywatch("keys", "create", "ci", *given, *where)
+    names, values = zip(*(line.split("=", 1) for line in made.stdout.splitlines()), strict=True)
+    assert names == ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    key, secret = values
+    assert key in made.stderr
+    assert secret not in made.stderr
+    raywatch("keys", "create", "sender", *where)
+    listed = raywatch("keys", "list", *where).stdout
+    assert "AWS, read of xray in 210987654321" in listed
+    assert "API key" in listed
+    assert secret not in listed
+    raywatch("keys", "revoke", key, *where)
+    assert "revoked" in raywatch("keys", "list", *where).stdout
+    assert raywatch("keys", "revoke", key, *where, check=False).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--aws", "--region", "eu-west-1"), "an access key has no region"),
+        (("--access", "read"), "add --aws"),
+        (("--service", "xray"), "add --aws"),
+        (("--aws", "--service", "s3"), "there is no AWS service 's3' here; there are xray, sts"),
+        (("--aws", "--account", "1"), "an account is 12 digits"),
+    ],
+)
+def test_an_access_key_that_cannot_be_is_one_line(
+    tmp_path: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    done = raywatch("keys", "create", "x", *arguments, "--data", str(tmp_path), check=False)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_question_without_data_is_one_line(tmp_path: Path) -> None:

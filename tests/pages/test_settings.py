@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from collector.receivers.server import HttpServer
 from collector.storage.control import Control
+from collector.storage.control_access import AccessKeys, Audit, Entry
 from dashboard import Web, create_app
 from dashboard.security import SESSION_COOKIE
 from raywatch.config import load
@@ -69,6 +70,34 @@ def test_every_setting_is_shown_with_its_source(visitor: FlaskClient, web: Web) 
     told = visitor.get("/settings.json").json
     assert {row["name"] for row in told["settings"]} == {row.name for row in web.configuration.rows()}
     assert visitor.get("/settings.csv").text.startswith("name,value,default,source")
+
+
+def test_access_keys_and_what_was_called_are_shown(visitor: FlaskClient, web: Web) -> None:
+    keys = AccessKeys(web.control)
+    secret, key = keys.create(EVIL, NOW, account="210987654321", access="read", services=("xray",))
+    entry = Entry(NOW, 0, "xray", "CreateGroup", key.id, EVIL, "id", f'{{"GroupName":"{EVIL}"}}', "")
+    Audit(web.control).record(entry)
+    Audit(web.control).record(replace(entry, operation="DeleteGroup", error=f"AccessDenied: {EVIL}"))
+    page = visitor.get("/settings").text
+    assert secret not in page
+    assert EVIL not in page
+    for text in (
+        key.id,
+        "read of xray in 210987654321",
+        "xray:CreateGroup",
+        "xray:DeleteGroup",
+        "AccessDenied",
+    ):
+        assert text in page
+    told = visitor.get("/settings.json").text
+    assert key.id in told
+    assert secret not in told
+    assert visitor.get("/settings.csv?table=calls").text.startswith("time_ns,service,operation,who,")
+    done = send(visitor, f"/settings/access-keys/{key.id}/revoke")
+    assert done.headers["Location"] == "/settings?done=withdrawn#aws"
+    assert not AccessKeys(web.control).any()
+    assert "within seconds" in visitor.get(done.headers["Location"]).text
+    assert send(visitor, f"/settings/access-keys/{key.id}/revoke").status_code == 400
 
 
 def test_retention_is_changed_and_put_back(visitor: FlaskClient, web: Web) -> None:

@@ -20,6 +20,7 @@ HOMES = {
     "flask": "dashboard/*",
     "sqlalchemy": "collector/storage/control*",
     "apscheduler": "alarms/scheduler.py",
+    "botocore": "dashboard/aws/*",
     "click": "raywatch/cli.py",
     "rich": "raywatch/*",
     "ptars": "collector/receivers/*",
