@@ -273,7 +273,7 @@ def _application(server: Serving, admit: Authenticate) -> Application:
     pages = create_app(_web(server))
     if server.observation is not None:
         observe_pages(pages, server.observation)
-    reset = Reset(server.store, server.control, settings.allow_reset)
+    reset = Reset(server.store, server.control, settings.allow_reset, (server.sampling.forget,))
     return Application(otlp, (aws, health, local, reset), pages)
 
 

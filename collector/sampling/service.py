@@ -160,6 +160,14 @@ class SamplingService:
                 found = self._hold(tenant, self._keeper.load(tenant))
         return found
 
+    def forget(self) -> None:
+        """Drop clients, counts and rules at hand: what lasts was emptied and is read again."""
+        with self._lock:
+            self._sets, self._named = {}, {}
+            self._reservoirs, self._boosts = {}, {}
+            self._windows.take()
+            self._kept.take()
+
     def create(self, tenant: int, rule: Rule, now_ns: int) -> Record:
         """A new rule. Raises InvalidRule when the name is taken, RuleLimit when there are too many."""
         with self._lock:
@@ -234,9 +242,8 @@ class SamplingService:
     ) -> Targets:
         """Count a report and say what its client may do next: one target for each document (3.5)."""
         now = now_ns / SECOND_NS
-        modified_ns = self.rules(tenant).modified_ns
         with self._lock:
-            named = self._named[tenant]
+            modified_ns, named = self.rules(tenant).modified_ns, self._named[tenant]
             refused_boosts = self._count_boosts(tenant, named, boosts, now)
             targets, unprocessed = [], []
             for document in statistics:

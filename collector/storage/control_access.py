@@ -205,7 +205,7 @@ class Audit:
 
 RESET = (
     "insight_events", "insights", "trace_groups", "tags", "resource_policies", "aws_settings",
-    "sampling_rules", "sampling_windows", "xray_agents", "audit",
+    "sampling_rules", "sampling_windows", "sampling_kept", "xray_agents", "audit",
 )  # fmt: skip
 """What a reset empties: everything that the AWS APIs keep. Keys, tenants, views and colours stay."""
 

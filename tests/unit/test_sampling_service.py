@@ -24,6 +24,7 @@ from collector.sampling.service import (
 )
 from collector.sampling.statistics import Kept, Tally, Window
 from collector.storage.control import Control
+from collector.storage.control_access import reset
 from collector.storage.control_sampling import SamplingStore
 
 START = 1_700_000_000
@@ -227,6 +228,22 @@ def test_counts_gather_on_while_the_database_cannot_be_written(control: Control)
         db.exec_driver_sql("ALTER TABLE elsewhere RENAME TO sampling_windows")
     service.flush(at(2))
     assert service.find_windows(0, START, START + 10) == [Window(0, "Default", START, 100, 10, 1)]
+
+
+def test_after_a_reset_nothing_is_left_but_the_mark_has_moved(
+    control: Control, service: SamplingService
+) -> None:
+    service.create(0, RULE, at(0))
+    service.targets(0, [report()], now_ns=at(1))
+    service.count_kept([Kept(0, "checkout", "shop", START, 1, 2, 3, 4)])
+    service.flush(at(2))
+    service.targets(0, [report()], now_ns=at(3))
+    reset(control, at(4))
+    service.forget()
+    assert (service.rules().rules, service.rules().modified_ns) == ((DEFAULT_RULE,), at(4))
+    assert service.clients(0, at(4)) == []
+    assert service.find_windows(0, 0, START * 2) == []
+    assert service.find_kept(0, 0, START * 2) == []
 
 
 def test_a_tally_is_bounded_and_says_what_it_dropped() -> None:
