@@ -1,4 +1,4 @@
-"""The line at the foot of the navigation: how much comes in, and whether anything is refused or lost."""
+"""The line at the foot of the navigation: what comes in, whether any is refused, lost or sampled out."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from dashboard.web import Web
 
 WINDOW_NS = 60 * 10**9
 LEAST_NS = 2 * 10**9
+SAMPLED_NS = 3600 * 10**9
+SAMPLED_FRESH_NS = 10 * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Status:
         self._web = web
         self._lock = threading.Lock()
         self._samples: deque[_Sample] = deque()
+        self._said: tuple[int, str] = (0, "")
 
     def line(self) -> Line:
         health = self._web.store.health()
@@ -46,6 +49,28 @@ class Status:
         refused = last.refused - first.refused
         text = f"{units.number(round(rate) if rate >= 10 else round(rate, 1))} events/s"
         return Line(f"{text} · {units.number(refused)} refused", bad=refused > 0)
+
+    def sampled(self) -> str:
+        """What of the last hour's traces was kept, where the collector left some out; '' where it did not.
+
+        Every figure on every page is of what was kept, so every page says so.
+        """
+        service, now = self._web.sampling, self._web.clock()
+        with self._lock:
+            at, said = self._said
+            if service is None or now - at < SAMPLED_FRESH_NS:
+                return said
+            kept = service.find_kept(0, (now - SAMPLED_NS) // 10**9, now // 10**9 + 1)
+            had = sum(one.kept_traces for one in kept)
+            lost = sum(one.lost_traces for one in kept)
+            if not lost:
+                said = ""
+            elif had:
+                said = f"Sampled: 1 in {units.number((had + lost) / had)} traces kept"
+            else:
+                said = "Sampled: no trace kept"
+            self._said = (now, said)
+            return said
 
     def _sample(self) -> tuple[_Sample, _Sample]:
         """The oldest sample of the last minute (or the last one before it) and the books as they are now."""

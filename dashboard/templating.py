@@ -45,12 +45,13 @@ def _filters() -> Mapping[str, Callable[..., Any]]:
 
 def _functions(web: Web) -> Mapping[str, Any]:
     groups = _navigation()
+    status = Status(web)
     flat = [item for _, items in groups for item in items]
     return {
         "static_url": assets.static_url, "plotly_url": assets.plotly_url,
         "plotly_style_ids": assets.plotly_style_ids, "plotly_templates": charts.templates,
         "icons": icons.ICONS, "shapes": icons.SHAPES, "glyphs": icons.GLYPH,
-        "colour": Colours(web.control, web.clock).css, "status_line": Status(web).line,
+        "colour": Colours(web.control, web.clock).css, "status_line": status.line, "sampled_line": status.sampled,
         "spark_path": svg.spark_path, "presets": timerange.PRESETS, "preset_name": preset_name,
         "around": AROUND,
         "when_text": _when_text, "settings": web.settings, "nav": groups,

@@ -14,6 +14,7 @@ from typing import Protocol
 from collector.accounting import Accounting
 from collector.batch import Signal
 from collector.listeners import Listener, Subscription
+from collector.sampling.service import SamplingService
 from collector.storage.control import Control
 from collector.storage.store import Store
 from dashboard.layout import StableLayouts
@@ -81,7 +82,7 @@ class Web:
     """store, control and accounting are open; create_app neither opens nor closes anything.
 
     configuration, subscribe: the program's settings, and batches as they are committed (for the live tail);
-    None where there is no program around, as in tests.
+    None where there is no program around, as in tests. sampling: rules, clients and what was kept.
     """
 
     store: Store
@@ -90,6 +91,7 @@ class Web:
     settings: WebSettings = field(default_factory=WebSettings)
     configuration: Configuration | None = None
     subscribe: Subscribe | None = None
+    sampling: SamplingService | None = None
     clock: Callable[[], int] = time.time_ns
     layouts: StableLayouts = field(default_factory=StableLayouts)
     tails: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(TAILS))

@@ -26,21 +26,28 @@ from collector.batch import Signal
 from collector.errors import ListenError, RaywatchError, Unauthenticated
 from collector.pipeline import Limits as PipelineLimits
 from collector.pipeline import Pipeline
+from collector.processors.processor import Processing
+from collector.processors.sampling import OtlpSampling
 from collector.receivers.bodies import Budget
 from collector.receivers.formats import FormatsDecoder
 from collector.receivers.listen import Address, is_loopback
+from collector.receivers.otlp import OtlpDecoder
 from collector.receivers.otlp_grpc import GrpcLimits, OtlpGrpc
 from collector.receivers.otlp_http import Authenticate, Cors, OtlpHttp
 from collector.receivers.otlp_json import json_to_protobuf
 from collector.receivers.server import HttpLimits, HttpServer
 from collector.receivers.xray_daemon import XrayDaemon
+from collector.sampling.service import SamplingService
 from collector.storage.control import Control, hash_secret, new_secret
+from collector.storage.control_sampling import SamplingStore
 from collector.storage.store import MEMORY, Retention, Store, StoreOptions, open_store
 from dashboard import Web, WebSettings, create_app
+from dashboard.aws import xray_sampling
 from dashboard.aws.call import Parts
 from dashboard.aws.front import AwsFront, FrontOptions
 from dashboard.aws.registry import SERVICES
 from dashboard.aws.reset import Reset
+from dashboard.aws.xray_parts import group_parts
 from dashboard.health import Health
 from dashboard.tracing import observe_pages
 from dashboard.web import LOOPBACK_HOSTS
@@ -57,6 +64,7 @@ if TYPE_CHECKING:
 
 MAINTAIN_SECONDS = 60
 WATCH_SECONDS = 60
+SAMPLING_SECONDS = 5
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +108,7 @@ class Serving:
     pipeline: Pipeline
     observation: SelfObservation | None
     running: Running
+    sampling: SamplingService
     login: str = ""
     budget: Budget = field(default_factory=Budget)
     closing: threading.Event = field(default_factory=threading.Event)
@@ -124,7 +133,14 @@ def _start(stack: ExitStack, config: Config, version: str) -> Serving:
     store = _store(stack, settings, LiveRetention(live))
     accounting = Accounting()
     limits = PipelineLimits(inbox_bytes=settings.limits.queue)
-    pipeline = Pipeline(store, FormatsDecoder, accounting, limits=limits)
+    sampling = SamplingService(SamplingStore(control), rules_limit=settings.sampling.rules_limit)
+    stack.callback(lambda: sampling.flush(time.time_ns()))
+
+    def new_decoder() -> FormatsDecoder:
+        rules = OtlpSampling(sampling.rules, sampling.count_kept, on=lambda: live.settings.sampling.otlp)
+        return FormatsDecoder(Processing(OtlpDecoder(), [rules]))
+
+    pipeline = Pipeline(store, new_decoder, accounting, limits=limits)
     pipeline.start()
     drained = threading.Event()
     stack.callback(drained.set)
@@ -136,7 +152,9 @@ def _start(stack: ExitStack, config: Config, version: str) -> Serving:
         stack.callback(observation.close, 1.0)
         store = cast("Store", ObservedStore(store, observation))
     running = Running(os.getpid(), "", "", "", token, version)
-    server = Serving(live, store, control, accounting, pipeline, observation, running, drained=drained)
+    server = Serving(
+        live, store, control, accounting, pipeline, observation, running, sampling, drained=drained
+    )
     _listen(stack, server, wanted)
     if lock is not None:
         lock.tell(server.running)
@@ -158,6 +176,7 @@ def _jobs(server: Serving) -> list[Job]:
     figures = GroupMetrics(store, control, server.pipeline.accept)
     return [
         Job("maintain", MAINTAIN_SECONDS, lambda: store.maintain(time.time_ns())),
+        Job("sampling", SAMPLING_SECONDS, lambda: server.sampling.flush(time.time_ns())),
         Job("insights", WATCH_SECONDS, lambda: insights.run(time.time_ns())),
         Job("figures of groups", WATCH_SECONDS, lambda: figures.run(time.time_ns())),
     ]
@@ -271,7 +290,17 @@ def _application(server: Serving, admit: Authenticate) -> Application:
     )
     aws = AwsFront(
         SERVICES,
-        Parts(server.store, server.control, server.pipeline.accept, float(settings.limits.query_time)),
+        Parts(
+            server.store,
+            server.control,
+            server.pipeline.accept,
+            float(settings.limits.query_time),
+            {
+                "sampling": server.sampling,
+                "rule_arn_exists": xray_sampling.rule_arn_exists,
+                **group_parts(server.control),
+            },
+        ),
         server.accounting,
         budget=server.budget,
         options=FrontOptions(settings.limits.request),
@@ -284,7 +313,7 @@ def _application(server: Serving, admit: Authenticate) -> Application:
     pages = create_app(_web(server))
     if server.observation is not None:
         observe_pages(pages, server.observation)
-    reset = Reset(server.store, server.control, settings.allow_reset)
+    reset = Reset(server.store, server.control, settings.allow_reset, (server.sampling.forget,))
     return Application(otlp, (aws, health, local, reset), pages)
 
 
@@ -299,7 +328,10 @@ def _web(server: Serving) -> Web:
         deadline=float(settings.limits.query_time),
         data="" if settings.in_memory else settings.data,
     )
-    return Web(server.store, server.control, server.accounting, shown, server.live, server.pipeline.subscribe)
+    return Web(
+        server.store, server.control, server.accounting, shown, server.live, server.pipeline.subscribe,
+        server.sampling,
+    )  # fmt: skip
 
 
 def allowed_hosts(settings: Settings) -> frozenset[str] | None:

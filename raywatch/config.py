@@ -21,7 +21,7 @@ PREFIX = "RAYWATCH_"
 OTHER_VARIABLES = {"RAYWATCH_CONFIG": "Path of the configuration file."}
 """Variables that are ours and not settings."""
 
-CHANGEABLE = ("log_level", "retention.")
+CHANGEABLE = ("log_level", "retention.", "sampling.otlp")
 """What the settings page may change while the program runs."""
 
 FIXED = ("environment", "flag")

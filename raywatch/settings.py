@@ -222,6 +222,20 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """How sampling rules are used."""
+
+    otlp: bool = setting(
+        default=False,
+        kind=FLAG,
+        doc="Apply the sampling rules to OTLP that comes in, once for each trace. What is left out is counted.",
+    )
+    rules_limit: int = setting(
+        25, count(0, 10_000), "Sampling rules that may be made beside Default, as in AWS; 0 for any number."
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of Raywatch's settings, as they hold while it runs."""
 
@@ -267,6 +281,7 @@ class Settings:
     )
     limits: Limits = field(default_factory=Limits)
     retention: Retention = field(default_factory=Retention)
+    sampling: Sampling = field(default_factory=Sampling)
 
     def __post_init__(self) -> None:
         if self.data is None:
@@ -300,6 +315,7 @@ class Setting:
 def walk(cls: type = Settings, prefix: str = "") -> Iterator[Setting]:
     """Every setting, in the order of declaration, groups last."""
     groups = {"limits": Limits, "retention": Retention, "traces": Keep, "logs": Keep, "metrics": Keep}
+    groups["sampling"] = Sampling
     for item in fields(cls):
         if "kind" in item.metadata:
             yield Setting(prefix + item.name, item.metadata["kind"], item.metadata["doc"])

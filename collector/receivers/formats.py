@@ -16,10 +16,13 @@ from collector.request import Decoded, Decoder, Format, Outcome, Request
 
 
 class FormatsDecoder:
-    """Decodes each request by its format. One for each thread: it has no lock."""
+    """Decodes each request by its format. One for each thread: it has no lock.
 
-    def __init__(self) -> None:
-        self._decoders: dict[Format, Decoder] = {"otlp": OtlpDecoder(), "xray": XrayDecoder()}
+    otlp: in place of the plain decoder of OTLP, such as one with processors behind it.
+    """
+
+    def __init__(self, otlp: Decoder | None = None) -> None:
+        self._decoders: dict[Format, Decoder] = {"otlp": otlp or OtlpDecoder(), "xray": XrayDecoder()}
 
     def __call__(self, signal: Signal, requests: Sequence[Request], now_ns: int) -> Decoded:
         """Decode requests of one signal into one batch; an outcome for each, in their order."""

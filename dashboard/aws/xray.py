@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dashboard.aws import xray_ingest
+from dashboard.aws import xray_graphs, xray_groups, xray_ingest, xray_sampling, xray_settings
 from dashboard.aws.call import Operations
 from dashboard.aws.service import Service
 
-OPERATIONS: Operations = {**xray_ingest.OPERATIONS}
+OPERATIONS: Operations = {
+    **xray_ingest.OPERATIONS,
+    **xray_sampling.OPERATIONS,
+    **xray_graphs.OPERATIONS,
+    **xray_groups.OPERATIONS,
+    **xray_settings.OPERATIONS,
+}
 
 XRAY = Service(
     name="xray",
@@ -23,4 +29,6 @@ XRAY = Service(
     },
     invalid="InvalidRequestException",
     throttled="ThrottledException",
+    repairs=xray_sampling.REPAIRS,
+    unbounded=xray_sampling.UNBOUNDED,
 )

@@ -10,6 +10,7 @@ from dashboard.pages import (
     metrics,
     more,
     overview,
+    sampling,
     service_map,
     settings,
     tail,
@@ -28,6 +29,7 @@ PAGES: dict[str, Page] = {
     "logs": logs.PAGE,
     "tail": tail.PAGE,
     "metrics": metrics.PAGE,
+    "sampling": sampling.PAGE,
     "ingest": ingest.PAGE,
     "settings": settings.PAGE,
     "more": more.PAGE,
@@ -48,7 +50,14 @@ NAV: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     ),
     ("Logs", (("logs", "Logs", "/logs"), ("tail", "Live tail", "/tail"))),
     ("Metrics", (("metrics", "Metrics", "/metrics"),)),
-    ("Configure", (("ingest", "Ingest health", "/ingest"), ("settings", "Settings", "/settings"))),
+    (
+        "Configure",
+        (
+            ("sampling", "Sampling rules", "/sampling"),
+            ("ingest", "Ingest health", "/ingest"),
+            ("settings", "Settings", "/settings"),
+        ),
+    ),
 )
 """Groups of (page, title, path). What is not in PAGES is not shown."""
 

@@ -46,6 +46,7 @@ NAMES = {
     "limits.request": "Largest request", "limits.queue": "Waiting requests", "limits.memory": "Memory",
     "limits.query_memory": "Memory of a question", "limits.query_time": "Time of a question",
     "limits.readers": "Questions at a time", "limits.threads": "Threads", "limits.workers": "HTTP workers",
+    "sampling.otlp": "Sampling of OTLP", "sampling.rules_limit": "Sampling rules",
     "retention.traces.age": "Traces, age", "retention.traces.size": "Traces, size",
     "retention.logs.age": "Logs, age", "retention.logs.size": "Logs, size",
     "retention.metrics.age": "Metrics, age", "retention.metrics.size": "Metrics, size",

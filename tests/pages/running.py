@@ -15,7 +15,9 @@ from collector.pipeline import Pipeline
 from collector.receivers.otlp import OtlpDecoder
 from collector.receivers.server import HttpServer
 from collector.request import Request
+from collector.sampling.service import SamplingService
 from collector.storage.control import Control
+from collector.storage.control_sampling import SamplingStore
 from collector.storage.store import StoreOptions, open_store
 from dashboard import Web, WebSettings, create_app
 from tests.pages.shop import NOW
@@ -54,6 +56,7 @@ def serving(requests: Iterable[Request] = (), *, required: bool | None = None) -
                 accounting,
                 WebSettings(name="shop-test", deadline=60, glance=60),
                 clock=lambda: NOW,
+                sampling=SamplingService(SamplingStore(control)),
             )
             app = create_app(web)
             with closing(HttpServer(app, [("127.0.0.1", 0)])) as server:

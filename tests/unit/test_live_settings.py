@@ -82,7 +82,7 @@ def test_rows_say_what_may_be_changed(control: Control) -> None:
     assert rows["retention.traces.size"].default == "20 GiB"
     assert rows["retention.traces.size"].source == "settings page"
     assert {row.name for row in live.rows() if row.changeable} == {
-        "log_level", "retention.traces.age", "retention.traces.size", "retention.logs.size",
+        "log_level", "sampling.otlp", "retention.traces.age", "retention.traces.size", "retention.logs.size",
         "retention.metrics.age", "retention.metrics.size",
     }  # fmt: skip
     assert "x" * 30 not in repr(rows)

@@ -25,3 +25,18 @@ CREATE TABLE sampling_windows (
     borrowed  BIGINT NOT NULL,
     PRIMARY KEY (tenant, rule, start_s)
 );
+CREATE INDEX sampling_windows_start ON sampling_windows (start_s);
+
+-- What the collector itself kept and left out of OTLP, so that figures of what was kept can say what they stand for.
+CREATE TABLE sampling_kept (
+    tenant       INTEGER NOT NULL,
+    rule         TEXT NOT NULL,
+    service      TEXT NOT NULL,
+    minute_s     BIGINT NOT NULL,              -- start of the minute in which the spans came in
+    kept_traces  BIGINT NOT NULL,              -- traces count once, where they were decided
+    lost_traces  BIGINT NOT NULL,
+    kept_spans   BIGINT NOT NULL,
+    lost_spans   BIGINT NOT NULL,
+    PRIMARY KEY (tenant, rule, service, minute_s)
+);
+CREATE INDEX sampling_kept_minute ON sampling_kept (minute_s);

@@ -1,0 +1,1 @@
+"""Processors stand between a decoder and the commit: decoded requests in, decoded requests out."""

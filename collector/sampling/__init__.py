@@ -1,0 +1,1 @@
+"""X-Ray sampling: rules and how they match, reservoirs, boosts, statistics; no sockets, no store."""
