@@ -58,7 +58,7 @@ def load_range(
         "start_ns": start_ns, "end_ns": end_ns, "tenant": tenant,
     }  # fmt: skip
     end = min(end_ns, _LAST - 1) + 1
-    rows = ask(timed, load_sql("xray_range"), place, start_ns=start_ns, end_ns=end).to_pylist()
+    rows = ask(timed, load_sql("documents_range"), place, start_ns=start_ns, end_ns=end).to_pylist()
     known = {(row["trace_hi"], row["trace_lo"]): row for row in rows}
     wanted = [key for key in keys if key in known]
     if not wanted:
@@ -82,7 +82,7 @@ def load_traces(
     end = min(last_ns, _LAST - 1) + 1
     parts = {
         name: _by_trace(
-            ask(timed, load_sql(f"xray_{name}"), place, start_ns=first_ns, end_ns=end).to_pylist()
+            ask(timed, load_sql(f"documents_{name}"), place, start_ns=first_ns, end_ns=end).to_pylist()
         )
         for name in _PARTS
     }

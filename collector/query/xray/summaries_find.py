@@ -123,7 +123,7 @@ def _find(timed: Timed, question: SummaryQuestion, limit: int, cursor: str) -> l
     )  # fmt: skip
     matching = match(timed, selection, also=Predicate(f"({inside})", bounds))
     found: list[dict[str, Any]] = matching.ask(
-        timed, "xray_summaries", ("/*key*/", f"({key})"), ("/*range*/", f"({inside})"),
+        timed, "summaries_page", ("/*key*/", f"({key})"), ("/*range*/", f"({inside})"),
         first_page=not cursor, after_key=after[1], after_hi=number >> 64, after_lo=number & (1 << 64) - 1,
         limit=limit + 1,
     ).to_pylist()  # fmt: skip
