@@ -6,7 +6,7 @@ Handed what an operation is handed (dashboard/aws/call.py). What is answered is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from collector.errors import QueryError
@@ -14,6 +14,7 @@ from collector.query.cursors import decode_cursor, encode_cursor
 from collector.query.trace_ids import trace_number, trace_text, xray_text
 from collector.query.xray.documents import Document, document_text
 from collector.query.xray.documents_split import split_document
+from collector.query.xray.graph import traces_graph
 from collector.query.xray.load import Stored, get_stored, load_range
 from collector.query.xray.otel_spans import otel_span
 from collector.query.xray.summaries import summary_members
@@ -25,6 +26,7 @@ from collector.storage.control_retrievals import (
     start_retrieval,
 )
 from dashboard.aws.call import AwsError, Call, Members, Operation, Parts
+from dashboard.aws.xray_graphs import PAGE_NODES, services, time_range
 
 MOST_TRACES = 5
 """Ids of one BatchGetTraces, and traces of one page of a retrieval."""
@@ -33,9 +35,7 @@ MOST_SPANS = 100
 """Documents of one trace on one page of a retrieval."""
 LONGEST_DOCUMENT = 204_800
 """Characters of one document of a retrieval."""
-LONGEST_RANGE = "xray.longest_range_s"
-"""Name among the parts: seconds that a time range may be long, 0 or absent for any."""
-GROUPS = "xray.groups"
+GROUP_EXPRESSIONS = "group_expressions"
 """Name among the parts: a function of a call that answers name and ARN of each group -> its expression."""
 _ID = re.compile(r"1-[0-9a-f]{8}-[0-9a-f]{24}|[0-9a-f]{32}", re.IGNORECASE)
 
@@ -105,21 +105,9 @@ def get_trace_summaries(parts: Parts, call: Call, members: Members) -> Members:
     }
 
 
-def time_range(parts: Parts, members: Members) -> tuple[int, int]:
-    """StartTime and EndTime in ns. Raises AwsError for a range that is backwards or longer than is allowed.
-    """
-    start, end = (round(members[name] * 1e9) for name in ("StartTime", "EndTime"))
-    if end < start:
-        raise invalid("EndTime is before StartTime.")
-    longest = parts.others.get(LONGEST_RANGE) or 0
-    if longest and end - start > longest * 1e9:
-        raise invalid(f"Time range cannot be longer than {longest / 3600:g} hours")
-    return start, end
-
-
 def groups_of(parts: Parts, call: Call) -> Mapping[str, str]:
     """The groups that an expression of the call may name."""
-    find = parts.others.get(GROUPS)
+    find = parts.others.get(GROUP_EXPRESSIONS)
     found: Mapping[str, str] = find(call) if find is not None else {"Default": ""}
     return found
 
@@ -127,7 +115,7 @@ def groups_of(parts: Parts, call: Call) -> Mapping[str, str]:
 def query_error_text(error: QueryError) -> str:
     """What is wrong and where, in one line."""
     text = str(error)
-    if error.line is not None and error.column is not None:
+    if error.line:
         text = f"Line {error.line}, column {error.column}: {text}"
     return f"{text} Did you mean {error.suggestion}?" if error.suggestion else text
 
@@ -235,6 +223,46 @@ def _spans(stored: Stored, form: str) -> Iterator[dict[str, str]]:
             yield {"Id": each["id"], "Document": document_text(each)}
 
 
+def get_retrieved_traces_graph(parts: Parts, call: Call, members: Members) -> Members:
+    """The graph of the retrieved traces, and with each service what its spans link to in other traces."""
+    retrieval = retrieval_of(parts, call, members)
+    if retrieval.cancelled:
+        return {"RetrievalStatus": "CANCELLED", "Services": []}
+    try:
+        at, _ = _place(members.get("NextToken"))
+    except QueryError as error:
+        raise invalid(query_error_text(error)) from error
+    found = retrieved(parts, call, retrieval, retrieval.traces)
+    graph = traces_graph(parts.store, sorted(found), tenant=call.tenant, deadline=parts.deadline)
+    nodes = services(graph)
+    links = _links(found.values())
+    shown = [
+        {"Service": node, "Links": links.get(node["Name"], []) if node["State"] == "active" else []}
+        for node in nodes[at : at + PAGE_NODES]
+    ]
+    more = encode_cursor((at + PAGE_NODES, 0)) if at + PAGE_NODES < len(nodes) else None
+    return {"RetrievalStatus": "COMPLETE", "Services": shown, "NextToken": more}
+
+
+def _links(traces: Iterable[Stored]) -> dict[str, list[dict[str, Any]]]:
+    """By service: from which trace its spans link to which others."""
+    found: dict[str, dict[str, dict[str, None]]] = {}
+    for stored in traces:
+        for span in stored.trace.spans:
+            for link in span.links:
+                if link.trace_id and link.trace_id != stored.trace.trace_id:
+                    of_service = found.setdefault(span.service, {})
+                    linked = xray_text(*trace_number(link.trace_id))
+                    of_service.setdefault(stored.trace.xray_id, {})[linked] = None
+    return {
+        service: [
+            {"ReferenceType": "link", "SourceTraceId": source, "DestinationTraceIds": list(linked)}
+            for source, linked in by_source.items()
+        ]
+        for service, by_source in found.items()
+    }
+
+
 def cancel_trace_retrieval(parts: Parts, call: Call, members: Members) -> Members:
     """Nothing of it is listed any more."""
     if not cancel_retrieval(parts.control, members["RetrievalToken"], call.now_ns, call.tenant):
@@ -247,5 +275,6 @@ OPERATIONS: dict[str, Operation] = {
     "GetTraceSummaries": get_trace_summaries,
     "StartTraceRetrieval": start_trace_retrieval,
     "ListRetrievedTraces": list_retrieved_traces,
+    "GetRetrievedTracesGraph": get_retrieved_traces_graph,
     "CancelTraceRetrieval": cancel_trace_retrieval,
 }
