@@ -256,7 +256,7 @@ def _links(traces: Iterable[Stored]) -> dict[str, list[dict[str, Any]]]:
                     of_service.setdefault(stored.trace.xray_id, {})[linked] = None
     return {
         service: [
-            {"ReferenceType": "link", "SourceTraceId": source, "DestinationTraceIds": list(linked)}
+            {"ReferenceType": "link", "SourceTraceId": source, "DestinationTraceIds": sorted(linked)}
             for source, linked in by_source.items()
         ]
         for service, by_source in found.items()

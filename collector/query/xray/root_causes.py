@@ -219,8 +219,8 @@ class CauseTree:
             at, spent = chosen
             if spent <= _SHARE * (around[1] - around[0]):
                 break
+            shares[at] = min(round(spent / total, 3), shares[path[-1]])
             path.append(at)
-            shares[at] = round(spent / total, 3)
             around = _clip(_interval(self.nodes[at]), around)
 
         def covered(at: str) -> Entity:

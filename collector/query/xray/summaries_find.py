@@ -93,11 +93,10 @@ def find_summaries(
     page = found[:limit]
     more = len(found) > limit
     last = page[-1] if page else None
-    processed = rows[0]["scanned"] - (1 if more else 0) if rows else 0
     return SummaryPage(
         summaries=_summaries(timed, question, page),
         approximate_ns=max(last["key"], question.start_ns) if more and last else question.start_ns,
-        processed=processed,
+        processed=rows[0]["scanned"],
         cursor=_cursor(question, last) if more and last else "",
     )
 
@@ -125,7 +124,7 @@ def _find(timed: Timed, question: SummaryQuestion, limit: int, cursor: str) -> l
     found: list[dict[str, Any]] = matching.ask(
         timed, "summaries_page", ("/*key*/", f"({key})"), ("/*range*/", f"({inside})"),
         first_page=not cursor, after_key=after[1], after_hi=number >> 64, after_lo=number & (1 << 64) - 1,
-        limit=limit + 1,
+        limit=limit,
     ).to_pylist()  # fmt: skip
     return found
 
