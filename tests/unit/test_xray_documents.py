@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.query.xray.documents import document_text, trace_documents
@@ -123,6 +123,7 @@ def sets_of_documents(draw: st.DrawFn) -> list[dict[str, Any]]:
     return sent
 
 
+@settings(deadline=None)
 @given(sent=sets_of_documents(), data=st.data())
 def test_the_order_of_arrival_does_not_matter(sent: list[dict[str, Any]], data: st.DataObject) -> None:
     again = data.draw(st.permutations(sent))
@@ -134,6 +135,7 @@ def test_the_order_of_arrival_does_not_matter(sent: list[dict[str, Any]], data: 
     assert {each["id"] for each in sent} <= set(ids)
 
 
+@settings(deadline=None)
 @given(sent=sets_of_documents())
 def test_processed_documents_are_their_own_processed_documents(sent: list[dict[str, Any]]) -> None:
     parts, _ = parts_of([Original(orjson.dumps(each).decode(), at) for at, each in enumerate(sent)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.query.xray.documents import trace_documents
@@ -401,6 +401,7 @@ def traces(draw: st.DrawFn) -> list[Made]:
     ]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(spans=traces())
 def test_every_span_stands_in_exactly_one_document_and_the_order_of_arrival_does_not_matter(
     spans: list[Made],

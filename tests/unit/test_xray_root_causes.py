@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.query.filters import TRACES, parse
@@ -136,6 +136,7 @@ INTERVALS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(intervals=INTERVALS)
 def test_time_alone_is_time_in_which_nobody_else_runs(intervals: list[tuple[int, int]]) -> None:
     ticks = [{at for at in range(begin, end)} for begin, end in intervals]
@@ -186,6 +187,7 @@ def test_conditions_on_root_causes(text: str, expected: bool) -> None:  # noqa: 
     assert isinstance(negated, Not)
 
 
+@settings(deadline=None)
 @given(
     documents=st.lists(
         st.tuples(st.integers(1, 6), st.integers(1, 6), st.booleans(), st.booleans()), min_size=1, max_size=8

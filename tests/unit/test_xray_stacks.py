@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.query.xray.documents import trace_documents
@@ -102,6 +102,7 @@ def test_frames_and_causes(language: str, stack: str, chain: list[Thrown]) -> No
     assert parse_stack(language, BOOM, stack) == chain
 
 
+@settings(deadline=None)
 @given(language=st.sampled_from(["java", "python", "nodejs", "dotnet", "go"]), stack=st.text(max_size=300))
 def test_any_text_can_be_a_stack(language: str, stack: str) -> None:
     first = parse_stack(language, BOOM, stack)[0]

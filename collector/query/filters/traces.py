@@ -105,17 +105,32 @@ def find_trace_places(store: Reader, node: Node, *, start_ns: int, end_ns: int, 
     return find_places(store, "traces", trace_keys(node), start_ns=start_ns, end_ns=end_ns, deadline=deadline)
 
 
-def compile_traces(node: Node, places: Places, prefix: str = "f") -> Predicate:
-    """The predicate of an expression over a trace `t`."""
+def compile_traces(node: Node, places: Places, prefix: str = "f", *, few: OneOf | None = None) -> Predicate:
+    """The predicate of an expression over a trace `t`. few: no other trace can match, so look at no other."""
     bind = Binder(prefix)
-    return Predicate(TraceCompiler(places, bind).condition(node), bind.params)
+    return Predicate(TraceCompiler(places, bind, few).condition(node), bind.params)
+
+
+def asks_index_only(node: Node) -> bool:
+    """Whether the trace index alone answers the condition."""
+    for item in walk(node):
+        match item:
+            case Compare(field, _, _) | Among(field, _) | Exists(field):
+                if field.kind != "keyword" or field.name not in _INDEX:
+                    return False
+            case And() | Or() | Not() | Everything():
+                pass
+            case _:
+                return False
+    return True
 
 
 class TraceCompiler:
     """Makes conditions over one trace, their values bound in `bind`."""
 
-    def __init__(self, places: Places, bind: Binder) -> None:
+    def __init__(self, places: Places, bind: Binder, few: OneOf | None = None) -> None:
         self.bind = bind
+        self.few = self._among_few("s", few) if few is not None else ""
         self.spans = RowCompiler(SPAN_ROWS, places, bind)
         self.callees = RowCompiler(replace(SPAN_ROWS, alias="c"), places, bind)
 
@@ -149,6 +164,15 @@ class TraceCompiler:
                 return self.one_of(ids)
             case RootCause() | RootCauseJson():
                 raise QueryError("Root causes cannot be asked for here.")
+
+    def _among_few(self, alias: str, few: OneOf) -> str:
+        """The span belongs to one of the traces: by each half on its own, which a scan is narrowed by."""
+        halves = zip(*few.ids, strict=True) if few.ids else ((), ())
+        bound = [self.bind(sorted(set(half)), "UBIGINT[]") for half in halves]
+        names = (f"{alias}.trace_hi", f"{alias}.trace_lo")
+        return "".join(
+            f"{name} IN (SELECT unnest({ids})) AND " for name, ids in zip(names, bound, strict=True)
+        )
 
     def one_of(self, ids: Sequence[tuple[int, int]]) -> str:
         """The trace is one of these."""
@@ -256,6 +280,7 @@ class TraceCompiler:
         """A span `s` of the trace meets the condition."""
         if condition == FALSE:
             return FALSE
+        condition = f"{self.few}{condition}"
         spans = f"SELECT s.trace_hi, s.trace_lo FROM spans s WHERE {IN_RANGE.format('s')} AND {condition}"
         return _among_traces(spans)
 

@@ -18,7 +18,7 @@ import orjson
 from collector.attributes import Value, json_text
 from collector.query.model_traces import Resource, Span, SpanLink, Trace
 from collector.query.trace_ids import trace_number, xray_text
-from collector.query.xray.documents_aws import aws_block
+from collector.query.xray.documents_aws import aws_block, aws_resource_block
 from collector.query.xray.documents_cause import cause_of
 from collector.query.xray.documents_http import http_block
 from collector.query.xray.documents_merge import Part
@@ -57,15 +57,18 @@ _OWN = frozenset(
 class Indexing:
     """Which attributes become annotations: the keys named here (consumed ones too), and all others if `all`.
 
-    most: annotations of one trace; what comes after them is metadata.
+    most: annotations of one trace; what comes after them is metadata. brief: without metadata, for
+    what does not look at it.
     """
 
     keys: frozenset[str] = frozenset()
     all: bool = True
     most: int = ANNOTATIONS_OF_A_TRACE
+    brief: bool = False
 
 
 DEFAULT_INDEXING = Indexing()
+BRIEF = Indexing(brief=True)
 
 
 @dataclass(slots=True)
@@ -97,12 +100,33 @@ def service_segment_id(trace_id: str, span_id: str) -> str:
     return hashlib.sha256(f"{trace_id}{span_id}service".encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A resource. block: its part of the aws block."""
+
+    resource: Resource | None
+    attributes: Mapping[str, Value]
+    origin: str | None
+    block: Mapping[str, Any]
+    language: str
+
+    @classmethod
+    def of(cls, resource: Resource | None) -> _Place:
+        """What documents take from it."""
+        if resource is None:
+            return cls(None, {}, None, {}, "")
+        attributes = resource.attributes
+        block = aws_resource_block(attributes, resource.version)
+        return cls(resource, attributes, origin(attributes), block, resource.language)
+
+
 class _Maker:
     """Makes the parts of one trace."""
 
     def __init__(self, trace: Trace, budget: _Budget) -> None:
         self.trace = trace
         self.budget = budget
+        self.places: dict[int, _Place] = {}
 
     def parts(self, span: Span) -> Iterator[Part]:
         """One part, or two for a call that is the local root of its service."""
@@ -127,8 +151,8 @@ class _Maker:
 
     def _part(self, span: Span, *, segment: bool, bare: bool = False, service: bool = False) -> Part:
         """bare: without a namespace. service: the segment beside a local root's call."""
-        resource = self._resource(span)
-        of_resource: Mapping[str, Value] = resource.attributes if resource else {}
+        place = self._place(span)
+        resource, of_resource = place.resource, place.attributes
         taken = Taken(span.attributes)
         namespace = "" if bare else _namespace(span, taken, segment=segment)
         fields: dict[str, Any] = {
@@ -139,14 +163,12 @@ class _Maker:
             **_flags(span),
         }
         http = http_block(span, taken, of_resource)
-        aws = aws_block(
-            taken, of_resource, resource.version if resource else "", segment=segment, call=not service
-        )
+        aws = aws_block(taken, of_resource, place.block if segment else {}, call=not service)
         blocks = {
             "http": None if service else http,
-            "cause": cause_of(span, self.trace.xray_id, resource.language if resource else "", taken),
+            "cause": cause_of(span, self.trace.xray_id, place.language, taken),
             "aws": aws,
-            "origin": origin(of_resource),
+            "origin": place.origin,
             "namespace": namespace or None,
             "links": _links(span) if not service or span.kind == "consumer" else None,
             "user": taken.first("enduser.id") or None,
@@ -162,8 +184,14 @@ class _Maker:
         fields |= {name: value for name, value in blocks.items() if value is not None}
         return Part(span.span_id, span.parent_id, segment, fields)
 
-    def _resource(self, span: Span) -> Resource | None:
-        return self.trace.resources[span.resource] if 0 <= span.resource < len(self.trace.resources) else None
+    def _place(self, span: Span) -> _Place:
+        """What the span's resource is good for, made once."""
+        found = self.places.get(span.resource)
+        if found is None:
+            known = 0 <= span.resource < len(self.trace.resources)
+            resource = self.trace.resources[span.resource] if known else None
+            found = self.places[span.resource] = _Place.of(resource)
+        return found
 
     def _described(
         self, taken: Taken, resource: Mapping[str, Value], *, segment: bool, service: bool
@@ -173,32 +201,42 @@ class _Maker:
         named = taken.attributes.get("aws.xray.annotations")
         wanted = indexing.keys | (set(map(str, named)) if isinstance(named, list | tuple) else set())
         annotations: dict[str, Any] = {}
-        default: dict[str, Any] = {}
         metadata: dict[str, Any] = {}
-        rest = taken.attributes
-        if service:
-            rest = {key: value for key, value in rest.items() if not key.startswith("aws.remote.")}
-        for key, value in sorted(rest.items(), key=lambda each: each[0] not in wanted):
-            if key in _OWN or (key in taken.taken and key not in wanted):
-                continue
-            space = key.removeprefix(_METADATA)
-            if service and (space != key or not _is_scalar(value)):
-                continue
-            if space != key and (found := _object(value)) is not None:
-                metadata[space] = found
-            elif (key in wanted or indexing.all) and _is_scalar(value) and self.budget.admits(key, value):
+        default: dict[str, Any] = {}
+        rest = [
+            (key, value)
+            for key, value in taken.attributes.items()
+            if key not in _OWN
+            and (key not in taken.taken or key in wanted)
+            and not (service and key.startswith("aws.remote."))
+        ]
+        if wanted:
+            rest.sort(key=lambda each: each[0] not in wanted)
+        for key, value in rest:
+            scalar = _is_scalar(value)
+            if key.startswith(_METADATA) and (found := _object(value)) is not None:
+                metadata[key.removeprefix(_METADATA)] = found
+            elif scalar and (key in wanted or indexing.all) and self.budget.admits(key, value):
                 annotations[_KEY.sub("_", key)] = value
-            elif not service:
-                default[key] = _plain(value)
-        for key, value in resource.items() if segment else ():
-            name = f"otel.resource.{key}"
-            if key in indexing.keys and _is_scalar(value) and self.budget.admits(name, value):
-                annotations[_KEY.sub("_", name)] = value
-            else:
-                default[name] = _plain(value)
+            elif not indexing.brief:
+                default[key] = value if scalar else _plain(value)
+        if service:
+            metadata, default = {}, {}
+        if segment and not indexing.brief:
+            self._describe_resource(resource, annotations, default)
         if default:
             metadata["default"] = {**metadata.get("default", {}), **default}
         return annotations or None, metadata or None
+
+    def _describe_resource(
+        self, resource: Mapping[str, Value], annotations: dict[str, Any], default: dict[str, Any]
+    ) -> None:
+        for key, value in resource.items():
+            name = f"otel.resource.{key}"
+            if key in self.budget.indexing.keys and _is_scalar(value) and self.budget.admits(name, value):
+                annotations[_KEY.sub("_", name)] = value
+            else:
+                default[name] = _plain(value)
 
 
 def _end(span: Span) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from collector.query.trace import assemble, find_place, read_named, unpacker
 from collector.query.trace_ids import trace_number
 from collector.query.xray.documents import TraceDocuments, trace_documents
 from collector.query.xray.documents_merge import Original
-from collector.query.xray.documents_otlp import DEFAULT_INDEXING, Indexing
+from collector.query.xray.documents_otlp import BRIEF, DEFAULT_INDEXING, Indexing
 from collector.query.xray.root_causes import RootCauses, root_causes
 
 Key: TypeAlias = tuple[int, int]
@@ -69,9 +69,12 @@ def load_range(
 
 
 def load_traces(
-    timed: Timed, keys: Sequence[Key], first_ns: int, last_ns: int, tenant: int
+    timed: Timed, keys: Sequence[Key], first_ns: int, last_ns: int, tenant: int, *, figures: bool = False
 ) -> dict[Key, Stored]:
-    """The traces of these ids whose spans start in [first_ns, last_ns]; those without a span are left out."""
+    """The traces of these ids whose spans start in [first_ns, last_ns]; those without a span are left out.
+
+    figures: with self times and critical paths of the spans, which documents do not need.
+    """
     if not keys:
         return {}
     place = {
@@ -105,7 +108,7 @@ def load_traces(
             own = {name: _used(rows["spans"], named[name], column) for name, column in _NAMED}
             originals = (Original(row["document"], row["seq"]) for row in parts["segments"].get(key, ()))
             found[key] = Stored(
-                assemble(*key, rows, own, unpack),
+                assemble(*key, rows, own, unpack, figures=figures),
                 tuple(originals),
                 len({row["seq"] for row in rows["spans"]}),
             )
@@ -121,7 +124,7 @@ def load_causes(timed: Timed, rows: Sequence[Row], tenant: int) -> dict[Key, Roo
         last = max(min(row["first_ns"] + row["duration_ns"], _LAST) for row in some)
         keys = [(row["trace_hi"], row["trace_lo"]) for row in some]
         for key, stored in load_traces(timed, keys, some[0]["first_ns"], last, tenant).items():
-            found[key] = root_causes(stored.documents().documents)
+            found[key] = root_causes(stored.documents(BRIEF).documents)
     return found
 
 

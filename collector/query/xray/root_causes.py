@@ -68,10 +68,13 @@ class RootCauses:
         return {"fault": self.fault, "error": self.error, "responsetime": self.responsetime}[kind]
 
 
-def root_causes(documents: Sequence[Node], *, slow_ns: int = 0) -> RootCauses:
-    """All root causes of a trace. slow_ns: below this response time nothing is said of where it comes from.
+def root_causes(documents: Sequence[Node], *, slow_ns: int = 0, tree: CauseTree | None = None) -> RootCauses:
+    """All root causes of a trace.
+
+    slow_ns: below this response time nothing is said of where it comes from. tree: of the documents, when it is
+    there already.
     """
-    tree = CauseTree.of(documents)
+    tree = CauseTree.of(documents) if tree is None else tree
     return RootCauses(
         fault=tree.failures(lambda each: each.get("fault") is True),
         error=tree.failures(lambda each: each.get("error") is True or each.get("throttle") is True),

@@ -20,6 +20,7 @@ from collector.query.matching import AROUND, match
 from collector.query.model_traces import TraceSelection
 from collector.query.reader import Reader, Timed
 from collector.query.trace_ids import trace_text
+from collector.query.xray.documents_otlp import BRIEF
 from collector.query.xray.load import load_traces
 from collector.query.xray.summaries import TraceSummary, summarize
 
@@ -151,7 +152,7 @@ def _summaries(
     stored = load_traces(timed, keys, first, last, question.tenant)
     events = (question.start_ns, question.end_ns) if question.range_type == "Event" else None
     return tuple(
-        summarize(stored[key].documents(), revision=stored[key].revision, event_range=events)
+        summarize(stored[key].documents(BRIEF), revision=stored[key].revision, event_range=events)
         for key in keys
         if key in stored
     )
