@@ -66,10 +66,17 @@ def match(
 
     Raises QueryError.
     """
-    node = parse(selection.filter, TRACES, groups=selection.groups) if tree is None else tree
-    asked = answer_causes(expand_groups(node, selection.groups), _Candidates(timed, selection, also))
+    asked = answered(timed, selection, tree=tree, also=also)
     few = _few(timed, selection, asked, also)
-    return _compile(timed, selection, node, asked if few is None else conjunction([few, asked]), also, few)
+    return _compile(timed, selection, asked if few is None else conjunction([few, asked]), also, few)
+
+
+def answered(
+    timed: Timed, selection: TraceSelection, *, tree: Node | None = None, also: Predicate = ALL
+) -> Node:
+    """The expression of a selection as SQL can answer it: without groups and conditions on root causes."""
+    node = parse(selection.filter, TRACES, groups=selection.groups) if tree is None else tree
+    return answer_causes(expand_groups(node, selection.groups), _Candidates(timed, selection, also))
 
 
 FEW = 1000
@@ -85,7 +92,7 @@ def _few(timed: Timed, selection: TraceSelection, asked: Node, also: Predicate) 
     by_index = [part for part in parts if asks_index_only(part)]
     if not by_index or len(by_index) == len(parts):
         return None
-    matching = _compile(timed, selection, asked, conjunction(by_index), also)
+    matching = _compile(timed, selection, conjunction(by_index), also)
     rows = matching.ask(timed, "traces_candidates", limit=FEW + 1).to_pylist()
     if len(rows) > FEW:
         return None
@@ -102,20 +109,15 @@ class _Candidates:
 
     def causes(self, tree: Node, most: int) -> dict[Key, RootCauses] | None:
         """The root causes of the traces that match, None when there are more than `most`."""
-        matching = _compile(self.timed, self.selection, tree, tree, self.also)
+        matching = _compile(self.timed, self.selection, tree, self.also)
         rows = matching.ask(self.timed, "traces_candidates", limit=most + 1).to_pylist()
         return None if len(rows) > most else load_causes(self.timed, rows, self.selection.tenant)
 
 
 def _compile(
-    timed: Timed,
-    selection: TraceSelection,
-    node: Node,
-    asked: Node,
-    also: Predicate,
-    few: OneOf | None = None,
+    timed: Timed, selection: TraceSelection, asked: Node, also: Predicate, few: OneOf | None = None
 ) -> Matching:
-    """tree of the answer: node; what is asked of the store: asked. few: all that can match."""
+    """few: all that can match."""
     around = within(selection.start_ns, selection.end_ns)
     places = find_trace_places(
         timed.store, asked, start_ns=around["before_ns"], end_ns=around["reach_ns"], deadline=timed.left
@@ -132,7 +134,7 @@ def _compile(
         **also.params,
     }
     both = Predicate(all_of([also.sql, predicate.sql]))
-    return Matching(selection, node, places, both, params)
+    return Matching(selection, asked, places, both, params)
 
 
 def within(start_ns: int, end_ns: int) -> dict[str, int]:

@@ -22,7 +22,7 @@ from collector.query.filters.rows import field_keys
 from collector.query.filters.spans import SPAN_ROWS
 from collector.query.filters.traces import compile_traces, find_trace_places
 from collector.query.filters.tree import Among, Compare, Field, Node
-from collector.query.matching import LONGEST, Matching, ask, match, within
+from collector.query.matching import LONGEST, Matching, answered, ask, match, within
 from collector.query.members import keyword_has_values, members
 from collector.query.model_traces import (
     OUTCOMES,
@@ -348,7 +348,7 @@ def what_is_different(
     """
     timed = Timed.of(store, deadline)
     matching = match(timed, outside)
-    tree = parse(inside.filter, TRACES)
+    tree = answered(timed, inside)
     around = within(outside.start_ns, outside.end_ns)
     places = find_trace_places(
         timed.store, tree, start_ns=around["before_ns"], end_ns=around["reach_ns"], deadline=timed.left

@@ -153,7 +153,9 @@ def start_trace_retrieval(parts: Parts, call: Call, members: Members) -> Members
     if wrong is not None:
         raise invalid(f"{wrong!r} is no trace id: 32 hex digits, or 1-, 8 and 24 of them, are.")
     texts = [trace_text(*trace_number(text)) for text in ids]
-    return {"RetrievalToken": start_retrieval(parts.control, texts, start, end, call.now_ns, call.tenant)}
+    return {
+        "RetrievalToken": start_retrieval(parts.control, texts, start, end, call.now_ns, tenant=call.tenant)
+    }
 
 
 def list_retrieved_traces(parts: Parts, call: Call, members: Members) -> Members:

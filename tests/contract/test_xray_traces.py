@@ -12,6 +12,9 @@ import pytest
 from botocore.model import ServiceModel, Shape
 from botocore.validate import validate_parameters
 
+from collector.errors import QueryError
+from collector.query.model_traces import TraceSelection
+from collector.query.traces import find_traces
 from collector.query.xray.documents_infer import inferred_id
 from collector.request import Outcome
 from collector.storage import Store, StoreOptions, open_store
@@ -87,7 +90,8 @@ CALLED = below(
     2, 0.1, 0.4, name="pay", namespace="remote", http={"request": {"url": "http://pay/"}}, error=True
 )
 WEB = document(
-    1, 1, 0, 0.5, name="web", origin="AWS::EC2::Instance", user="alice", error=True, resource_arn="arn:aws:x:web",
+    1, 1, 0, 0.5, name="web", origin="AWS::EC2::Instance", user="alice", error=True,
+    resource_arn="arn:aws:x:web",
     http={
         "request": {"method": "POST", "url": "http://web/pay", "user_agent": "curl", "client_ip": "10.0.0.1"},
         "response": {"status": 404},
@@ -119,7 +123,8 @@ def test_documents_of_a_trace(parts: Parts) -> None:
     web, inferred = documents
     assert web == {
         **WEB, "subsegments": [
-            {"id": span_id(2), "name": "shop", "start_time": START + 0.1, "end_time": START + 0.4, "namespace": "aws"}
+            {"id": span_id(2), "name": "shop", "start_time": START + 0.1, "end_time": START + 0.4,
+            "namespace": "aws"}
         ],
     }  # fmt: skip
     assert (inferred["id"], inferred["inferred"]) == (inferred_id(xray_id(1), span_id(2)), True)
@@ -336,6 +341,25 @@ def test_pages_go_backwards_from_the_end(parts: Parts) -> None:
     ]
 
 
+def test_pages_with_many_candidates_go_only_so_far_back(parts: Parts) -> None:
+    failing = [Made(at, 1, 0, at, 5, "web" if at % 700 else "pay", outcome="fault") for at in range(1, 2101)]
+    parts.store.write(traces_batch(failing))
+    parts.store.settle()
+    found: list[str] = []
+    pages = 0
+    token: dict[str, Any] = {}
+    asked = {**RANGE, "FilterExpression": 'rootcause.fault.service { name = "pay" }'}
+    while pages == 0 or token:
+        page = ask(parts, "GetTraceSummaries", **asked, **token)
+        found += [each["Id"] for each in page["TraceSummaries"]]
+        pages += 1
+        token = {"NextToken": page["NextToken"]} if "NextToken" in page else {}
+    assert found == [xray_id(at) for at in (2100, 1400, 700)]
+    assert pages > 1
+    with pytest.raises(QueryError, match="narrow the time range"):
+        find_traces(parts.store, TraceSelection(NOON, NOON + 60 * SECOND, str(asked["FilterExpression"])))
+
+
 def test_filters_groups_and_samples(parts: Parts) -> None:
     keep(parts.store, 1, WEB, PAY)
     parts.store.write(traces_batch([Made(at, 1, 0, at, 5, "other") for at in range(100, 180)]))
@@ -343,8 +367,10 @@ def test_filters_groups_and_samples(parts: Parts) -> None:
     groups = {"gold": 'annotation.tier = "gold"', "arn:gold": 'annotation.tier = "gold"', "Default": ""}
     parts = replace(parts, others={GROUP_EXPRESSIONS: lambda call: groups if call.tenant == 0 else {}})
     for text in (
-        'annotation.tier = "gold" AND responsetime > 0.4', 'group.name = "gold"', 'group.arn = "arn:gold"', "error throttle = false",
-        'rootcause.error.service { name = "pay" and last }', 'rootcause.error.entity { remote } AND service("web")',
+        'annotation.tier = "gold" AND responsetime > 0.4', 'group.name = "gold"', 'group.arn = "arn:gold"',
+        "error throttle = false",
+        'rootcause.error.service { name = "pay" and last }',
+        'rootcause.error.entity { remote } AND service("web")',
         'service("web") { error }',
         'rootcause.json = #[{"Services":[{"Name":"web"},{"Name":"pay"}]}]',
         'group.name = "gold" AND !rootcause.fault.service { name = "pay" }',
@@ -451,7 +477,8 @@ def test_a_trace_with_many_spans_goes_over_several_pages(parts: Parts) -> None:
 
 def test_the_form_of_opentelemetry(parts: Parts) -> None:
     spans = [
-        Made(1, 1, 0, 0, 100, "web", "GET /", outcome="fault", message="no", attributes={"a": 1, "raw": b"\x00"}, links=[(9, 5)],
+        Made(1, 1, 0, 0, 100, "web", "GET /", outcome="fault", message="no", attributes={"a": 1,
+        "raw": b"\x00"}, links=[(9, 5)],
              events=[{"type": "Boom", "at": 5, "attributes": {"exception.message": "m"}}]),
         Made(1, 2, 1, 10, 50, "web", "SELECT", "client"),
     ]  # fmt: skip

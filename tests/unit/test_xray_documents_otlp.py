@@ -40,7 +40,8 @@ def test_a_trace_becomes_segments_with_subsegments_inside() -> None:
     first, second = made(ROOT, call, pay, work)
     start = NOON / 1e9
     assert first == {
-        "id": span_id(1), "trace_id": ID, "name": "web", "start_time": start, "end_time": (NOON + 100 * MS) / 1e9,
+        "id": span_id(1), "trace_id": ID, "name": "web", "start_time": start,
+        "end_time": (NOON + 100 * MS) / 1e9,
         "metadata": {"default": {"otel.resource.service.name": "web"}},
         "subsegments": [
             {
@@ -180,7 +181,8 @@ HTTP: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"http.response.status_code": 503},
         {"response": {"status": 503, "content_length": 0}},
     ),
-    ("client", {"url.full": "http://x/y?z"}, {"request": {"url": "http://x/y?z"}, "response": {"content_length": 0}}),
+    ("client", {"url.full": "http://x/y?z"}, {"request": {"url": "http://x/y?z"},
+    "response": {"content_length": 0}}),
     (
         "client",
         {"http.request.method": "GET", "aws.xray.traced": True},
@@ -238,7 +240,8 @@ AWS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]] = [
     ({}, {"cloud.account.id": "1"}, {"account_id": "1"}),
     ({"aws.account_id": "2"}, {"cloud.account.id": "1"}, {"account_id": "2"}),
     ({"aws.account_id": "2"}, {"cloud.provider": "gcp"}, None),
-    ({"aws.operation": "o", "aws.region": "r", "aws.requestId": "i"}, {}, {"operation": "o", "region": "r", "request_id": "i"}),
+    ({"aws.operation": "o", "aws.region": "r", "aws.requestId": "i"}, {}, {"operation": "o", "region": "r",
+    "request_id": "i"}),
     ({"rpc.system": "aws-api", "rpc.method": "GetItem"}, {}, {"operation": "GetItem"}),
     ({"rpc.system": "grpc", "rpc.method": "Get"}, {}, None),
     ({"aws.queue.url": "q", "aws.table.name": "t"}, {}, {"queue_url": "q", "table_name": "t"}),
@@ -252,13 +255,15 @@ AWS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]] = [
     ),
     (
         {},
-        {"cloud.platform": "aws_ecs", "container.name": "c", "container.id": "d", "aws.ecs.task.arn": "arn:t"},
+        {"cloud.platform": "aws_ecs", "container.name": "c", "container.id": "d",
+        "aws.ecs.task.arn": "arn:t"},
         {"ecs": {"container": "c", "container_id": "d", "task_arn": "arn:t"}},
     ),
     ({}, {"k8s.cluster.name": "k", "k8s.pod.name": "p"}, {"eks": {"cluster_name": "k", "pod": "p"}}),
     (
         {},
-        {"cloud.platform": "aws_elastic_beanstalk", "service.instance.id": "5", "service.namespace": "e", "service.version": "v"},
+        {"cloud.platform": "aws_elastic_beanstalk", "service.instance.id": "5", "service.namespace": "e",
+        "service.version": "v"},
         {"elastic_beanstalk": {"environment_name": "e", "deployment_id": 5, "version_label": "v"}},
     ),
     ({}, {"aws.log.group.names": ["a", "b"]}, {"cloudwatch_logs": [{"log_group": "a"}, {"log_group": "b"}]}),
@@ -270,7 +275,8 @@ AWS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]] = [
     ),
     (
         {},
-        {"telemetry.sdk.name": "opentelemetry", "telemetry.sdk.language": "python", "telemetry.sdk.version": "1"},
+        {"telemetry.sdk.name": "opentelemetry", "telemetry.sdk.language": "python",
+        "telemetry.sdk.version": "1"},
         {"xray": {"sdk": "opentelemetry for python", "sdk_version": "1", "auto_instrumentation": False}},
     ),
 ]  # fmt: skip
@@ -298,7 +304,8 @@ def test_sql() -> None:
     }
     found = one(Made(1, 2, 1, kind="client", name="SELECT", attributes=attributes))
     assert found["sql"] == {
-        "url": "SELECT", "connection_string": "c/n", "database_type": "mysql", "user": "u", "sanitized_query": "s",
+        "url": "SELECT", "connection_string": "c/n", "database_type": "mysql", "user": "u",
+        "sanitized_query": "s",
     }  # fmt: skip
     assert "metadata" not in found
     local = one(Made(1, 2, 1, kind="client", attributes={"db.system": "sqlite", "db.name": "n"}))
@@ -393,9 +400,12 @@ def traces(draw: st.DrawFn) -> list[Made]:
     count = draw(st.integers(1, 12))
     return [
         Made(
-            1, at, draw(st.integers(1, count + 1)) if at > 1 else 0, draw(st.integers(0, 50)), draw(st.integers(0, 50)),
-            draw(st.sampled_from(["a", "b"])), "x", draw(st.sampled_from(KINDS)), draw(st.sampled_from(OUTCOMES)),
-            attributes=draw(st.dictionaries(st.sampled_from(["a", "http.method", "rpc.system"]), st.just("v"))),
+            1, at, draw(st.integers(1, count + 1)) if at > 1 else 0, draw(st.integers(0, 50)),
+            draw(st.integers(0, 50)),
+            draw(st.sampled_from(["a", "b"])), "x", draw(st.sampled_from(KINDS)),
+            draw(st.sampled_from(OUTCOMES)),
+            attributes=draw(st.dictionaries(st.sampled_from(["a", "http.method", "rpc.system"]),
+            st.just("v"))),
         )
         for at in range(1, count + 1)
     ]  # fmt: skip

@@ -37,13 +37,15 @@ WEB = document(
     aws={"account_id": "123456789012"},
     subsegments=[
         below(2, 0, 1, name="cache", namespace="remote", fault=True),
-        below(3, 1, 9, name="work", fault=True, subsegments=[below(4, 2, 9, name="pay", namespace="remote", fault=True)]),
+        below(3, 1, 9, name="work", fault=True, subsegments=[below(4, 2, 9, name="pay", namespace="remote",
+        fault=True)]),
     ],
 )  # fmt: skip
 PAY = document(
     1, 5, 2, 8, parent=4, name="pay", fault=True,
     subsegments=[
-        below(6, 3, 8, name="DynamoDB", namespace="aws", fault=True, cause=DENIED, aws={"table_name": "orders"}),
+        below(6, 3, 8, name="DynamoDB", namespace="aws", fault=True, cause=DENIED,
+        aws={"table_name": "orders"}),
         below(7, 7, 8, name="late"),
     ],
 )  # fmt: skip
@@ -68,7 +70,8 @@ def test_the_path_of_a_fault_leads_through_services_to_where_it_began() -> None:
                 "Name": "pay", "Names": ["pay"], "Inferred": False,
                 "EntityPath": [
                     {"Name": "pay", "Exceptions": [], "Remote": False},
-                    {"Name": "DynamoDB", "Exceptions": [{"Name": "Denied", "Message": "denied"}], "Remote": True},
+                    {"Name": "DynamoDB", "Exceptions": [{"Name": "Denied", "Message": "denied"}],
+                    "Remote": True},
                 ],
             },
             {
@@ -90,7 +93,8 @@ def test_a_fault_that_was_handled_does_not_touch_the_client() -> None:
 def test_of_equally_deep_faults_the_last_counts_and_the_path_stops_where_nobody_below_failed() -> None:
     twice = document(
         1, 1, name="web", fault=True,
-        subsegments=[below(2, 0, name="a", fault=True), below(3, 1, name="b", fault=True, subsegments=[below(4)])],
+        subsegments=[below(2, 0, name="a", fault=True), below(3, 1, name="b", fault=True,
+        subsegments=[below(4)])],
     )  # fmt: skip
     assert paths(causes(twice).fault) == [[("web", ["web", "b"])]]
 
@@ -106,7 +110,8 @@ def test_the_path_of_time_follows_the_child_with_most_of_it_to_itself() -> None:
     slow = document(
         1, 1, 0, 10, name="web",
         subsegments=[
-            below(2, 0, 3.5, name="early"), below(3, 3, 9.5, name="api", namespace="remote"), below(4, 9, 10, name="x"),
+            below(2, 0, 3.5, name="early"), below(3, 3, 9.5, name="api", namespace="remote"), below(4, 9,
+            10, name="x"),
         ],
     )  # fmt: skip
     callee = document(1, 5, 3.5, 9.5, parent=3, name="api", subsegments=[below(6, 4, 6, name="half")])
@@ -139,7 +144,7 @@ INTERVALS = st.lists(
 @settings(deadline=None)
 @given(intervals=INTERVALS)
 def test_time_alone_is_time_in_which_nobody_else_runs(intervals: list[tuple[int, int]]) -> None:
-    ticks = [{at for at in range(begin, end)} for begin, end in intervals]
+    ticks = [set(range(begin, end)) for begin, end in intervals]
     expected = [
         len(own - set().union(*(other for place, other in enumerate(ticks) if place != at)))
         for at, own in enumerate(ticks)
@@ -179,7 +184,7 @@ MEANINGS = [
 
 
 @pytest.mark.parametrize(("text", "expected"), MEANINGS)
-def test_conditions_on_root_causes(text: str, expected: bool) -> None:  # noqa: FBT001 - a table's column
+def test_conditions_on_root_causes(text: str, expected: bool) -> None:
     node = parse(text, TRACES)
     assert isinstance(node, RootCause | RootCauseJson)
     assert holds(node, FOUND) == expected

@@ -84,13 +84,16 @@ STACKS = [
     (
         "dotnet", DOTNET,
         [
-            Thrown("Boom", "it broke", (Frame("/app/Cart.cs", 12, "Shop.Cart.Add(Int32 n)"), Frame("", 0, "Shop.Main()"))),
-            Thrown("System.IO.IOException", "disk full", (Frame("/app/Disk.cs", 7, "Shop.Disk.Write(String text)"),)),
+            Thrown("Boom", "it broke", (Frame("/app/Cart.cs", 12, "Shop.Cart.Add(Int32 n)"), Frame("", 0,
+            "Shop.Main()"))),
+            Thrown("System.IO.IOException", "disk full", (Frame("/app/Disk.cs", 7,
+            "Shop.Disk.Write(String text)"),)),
         ],
     ),
     (
         "go", GO,
-        [Thrown("Boom", "it broke", (Frame("/app/cart.go", 12, "main.add(0x1, 0x2)"), Frame("/app/main.go", 3, "main.main")))],
+        [Thrown("Boom", "it broke", (Frame("/app/cart.go", 12, "main.add(0x1, 0x2)"), Frame("/app/main.go",
+        3, "main.main")))],
     ),
     ("cobol", JAVA, [BOOM]),
     ("java", "", [BOOM]),

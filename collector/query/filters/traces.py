@@ -134,7 +134,7 @@ class TraceCompiler:
         self.spans = RowCompiler(SPAN_ROWS, places, bind)
         self.callees = RowCompiler(replace(SPAN_ROWS, alias="c"), places, bind)
 
-    def condition(self, node: Node) -> str:  # noqa: PLR0911 - one for each kind of node
+    def condition(self, node: Node) -> str:  # noqa: C901, PLR0911, PLR0912 - one for each kind of node
         """The condition's SQL: true or false for every trace, never NULL."""
         match node:
             case Everything():
@@ -222,7 +222,7 @@ class TraceCompiler:
         parentless = f"(s.parent_id <> 0 AND NOT {_related('p.span_id = s.parent_id')})"
         ended = _related("p.span_id = s.span_id AND NOT p.in_progress")
         found = [parentless, f"(s.in_progress AND NOT {ended})"]
-        promised = self.spans.compare(TRACED, "=", True)
+        promised = self.spans.compare(TRACED, "=", value=True)
         if promised != FALSE:
             answered = _related("p.parent_id = s.span_id")
             found.append(all_of([promised, f"NOT {answered}"]))

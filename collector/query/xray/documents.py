@@ -62,5 +62,7 @@ def document_text(document: Document) -> str:
     """The document as JSON."""
     try:
         return orjson.dumps(document).decode()
-    except orjson.JSONEncodeError:  # nested deeper than it writes; numbers beyond 64 bits
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    except (
+        orjson.JSONEncodeError
+    ):  # nested deeper than it writes, numbers beyond 64 bits, half a surrogate pair
+        return json.dumps(document, separators=(",", ":"))

@@ -24,7 +24,8 @@ _EC2 = {
 }  # fmt: skip
 _ECS = {
     "container": "container.name", "container_id": "container.id", "container_arn": "aws.ecs.container.arn",
-    "cluster_arn": "aws.ecs.cluster.arn", "task_arn": "aws.ecs.task.arn", "task_family": "aws.ecs.task.family",
+    "cluster_arn": "aws.ecs.cluster.arn", "task_arn": "aws.ecs.task.arn",
+    "task_family": "aws.ecs.task.family",
     "launch_type": "aws.ecs.launchtype", "availability_zone": "cloud.availability_zone",
 }  # fmt: skip
 _EKS = {"cluster_name": "k8s.cluster.name", "pod": "k8s.pod.name", "container_id": "container.id"}
@@ -35,7 +36,8 @@ def aws_block(
 ) -> dict[str, Any] | None:
     """The block, None when there is nothing in it.
 
-    place: what the resource says of where it runs, for a segment. call: with what the span says of the request.
+    place: what the resource says of where it runs, for a segment. call: with what the span says of the
+    request.
     """
     if text_of(resource.get("cloud.provider")) not in ("", "aws"):
         return None

@@ -65,7 +65,7 @@ def inferred_id(trace_id: str, call_id: str) -> str:
 
 
 def _inferred(call: Mapping[str, Any], trace_id: str) -> dict[str, Any]:
-    made = {
+    return {
         "id": inferred_id(trace_id, call["id"]),
         "name": call.get("name", ""),
         "start_time": call.get("start_time", 0),
@@ -75,7 +75,6 @@ def _inferred(call: Mapping[str, Any], trace_id: str) -> dict[str, Any]:
         "inferred": True,
         "origin": inferred_origin(call),
     }
-    return made
 
 
 def inferred_origin(call: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ specification of X-Ray, with what that exporter loses and Raywatch keeps: flags,
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -145,9 +146,9 @@ class _Maker:
         fields = {
             name: value for name, value in call.fields.items() if name != "links" or span.kind != "consumer"
         }
-        yield Part(span.span_id, own, False, {"namespace": "remote", **fields})
+        yield Part(span.span_id, own, segment=False, fields={"namespace": "remote", **fields})
         whole = self._part(span, segment=True, bare=True, service=True)
-        yield Part(own, span.parent_id, True, {**whole.fields, "id": own})
+        yield Part(own, span.parent_id, segment=True, fields={**whole.fields, "id": own})
 
     def _part(self, span: Span, *, segment: bool, bare: bool = False, service: bool = False) -> Part:
         """bare: without a namespace. service: the segment beside a local root's call."""
@@ -363,9 +364,7 @@ def _object(value: Value) -> Mapping[str, Any] | None:
 
 
 def _is_scalar(value: Value) -> bool:
-    return isinstance(value, str | bool | int) or (
-        isinstance(value, float) and value == value and abs(value) != float("inf")
-    )
+    return isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _plain(value: Value) -> Any:

@@ -71,8 +71,8 @@ class RootCauses:
 def root_causes(documents: Sequence[Node], *, slow_ns: int = 0, tree: CauseTree | None = None) -> RootCauses:
     """All root causes of a trace.
 
-    slow_ns: below this response time nothing is said of where it comes from. tree: of the documents, when it is
-    there already.
+    slow_ns: below this response time nothing is said of where it comes from. tree: of the documents, when
+    it is there already.
     """
     tree = CauseTree.of(documents) if tree is None else tree
     return RootCauses(

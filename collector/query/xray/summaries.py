@@ -127,7 +127,8 @@ def _http(root: Document | None) -> dict[str, Any]:
     block = _mapping(root, "http")
     request, response = _mapping(block, "request"), _mapping(block, "response")
     members = {
-        "HttpURL": request.get("url"), "HttpStatus": response.get("status"), "HttpMethod": request.get("method"),
+        "HttpURL": request.get("url"), "HttpStatus": response.get("status"),
+        "HttpMethod": request.get("method"),
         "UserAgent": request.get("user_agent"), "ClientIp": request.get("client_ip"),
     }  # fmt: skip
     return {name: value for name, value in members.items() if value not in (None, "")}
