@@ -78,9 +78,12 @@ class SpanType:
 
     def compare(self, operator: Operator, value: Value, bind: Binder) -> str:
         is_call = "s.kind IN (3, 4) AND s.peer <> ''"
-        own = "CASE WHEN s.peer_type IN ('', 'rpc') THEN 'remote' ELSE s.peer_type END"
-        type_of = f"(CASE WHEN {is_call} THEN {own} ELSE 'service' END)"
         text = value_as_text(value)
+        remote = "WHEN s.peer_type IN ('', 'rpc') THEN 'remote'"
+        queue = "WHEN s.peer_type IN ('AWS::SQS', 'AWS::SQS::Queue') THEN 'queue'"
+        aws = "WHEN starts_with(s.peer_type, 'AWS::') THEN 'aws'" if text == "aws" else ""
+        own = f"CASE {remote} {queue} {aws} ELSE s.peer_type END"
+        type_of = f"(CASE WHEN {is_call} THEN {own} ELSE 'service' END)"
         return compare_text(type_of, operator, _XRAY_PEERS.get(text, text), bind)
 
     def exists(self, bind: Binder) -> str:  # noqa: ARG002 - the protocol's signature
@@ -171,13 +174,23 @@ def is_peer(entity: Entity, compiler: RowCompiler) -> list[str]:
         found.append(f"s.peer = {compiler.bind(entity.name)}")
     if kind == "remote":
         found.append("s.peer_type IN ('remote', 'rpc', '')")
+    elif kind == "aws":
+        found.append(_is_aws(entity, compiler))
+    elif entity.type.startswith("AWS::") and kind:
+        found.append(f"s.peer_type IN ({compiler.bind(kind)}, {compiler.bind(entity.type)})")
     elif kind:
         found.append(f"s.peer_type = {compiler.bind(kind)}")
-    if kind == "aws" and entity.type.startswith("AWS::"):
-        service = entity.type.split("::")[1]
-        fields = (Field("attribute", key) for key in _AWS_SERVICE)
-        found.append(any_of([compiler.compare(field, "=", service) for field in fields]))
     return [*found, *_account(entity, compiler)]
+
+
+def _is_aws(entity: Entity, compiler: RowCompiler) -> str:
+    """A call to that AWS service; where the peer has no type of X-Ray's its attributes name the service."""
+    if not entity.type.startswith("AWS::"):
+        return "(s.peer_type = 'aws' OR starts_with(s.peer_type, 'AWS::'))"
+    service = entity.type.split("::")[1]
+    fields = (Field("attribute", key) for key in _AWS_SERVICE)
+    named = any_of([compiler.compare(field, "=", service) for field in fields])
+    return any_of([f"s.peer_type = {compiler.bind(entity.type)}", all_of(["s.peer_type = 'aws'", named])])
 
 
 def _account(entity: Entity, compiler: RowCompiler) -> list[str]:
