@@ -24,6 +24,7 @@ from dashboard.aws.call import AwsError, Call, Parts
 from dashboard.aws.xray_traces import GROUP_EXPRESSIONS, OPERATIONS
 from tests.span_rows import Made, span_id, trace_id, traces_batch
 from tests.storing import NOON, SECOND
+from tests.xray_documents import decode
 from tests.xray_rows import START, below, document, documents_batch, xray_id
 
 MODEL: ServiceModel = botocore.session.get_session().get_service_model("xray")
@@ -385,6 +386,43 @@ def test_filters_groups_and_samples(parts: Parts) -> None:
     assert len(summaries(parts, SamplingStrategy={"Name": "FixedRate", "Value": 1.0})) == 81
     assert summaries(parts, SamplingStrategy={"Name": "FixedRate", "Value": 0.0}) == []
     assert len(summaries(parts, Sampling=True, SamplingStrategy={"Name": "PartialScan", "Value": 0.1})) == 81
+
+
+TYPES = [
+    ('service(id(type: "AWS::EC2::Instance")) { error }', True),
+    ('service(id(type: "AWS::EC2::Instance")) { ok }', False),
+    ('service(id(name: "web", type: "AWS::EC2::Instance", account.id: "123456789012"))', True),
+    ('service(id(account.id: "123456789012"))', True),
+    ('service(id(account.id: "1"))', False),
+    ('service(id(type: "AWS::ECS::Container"))', False),
+    ('service(id(name: "pay", type: "AWS::EC2::Instance"))', False),
+    ('service(id(type: "AWS::DynamoDB::Table")) { fault }', True),
+    ('service(id(name: "orders", type: "AWS::DynamoDB::Table"))', True),
+    ('service(id(type: "AWS::SQS::Queue"))', False),
+    ('edge(id(type: "AWS::EC2::Instance"), "pay") { error }', True),
+    ('edge("web", id(type: "AWS::DynamoDB::Table")) { fault }', True),
+    ('edge(id(name: "web", type: "client"), "web")', True),
+    ('service() { type = "AWS::EC2::Instance" AND error }', True),
+    ('service("pay") { type = "AWS::EC2::Instance" }', False),
+    ('service("web") { annotation.age = 29 }', True),
+    ('service("web") { annotation.age = 30 }', False),
+    ("inferred", True),
+    ("error throttle = false fault = false http.status = 404", True),
+    ('user = "alice" http.method = POST http.url ENDSWITH "/pay" http.clientip = 10.0.0.1', True),
+    ('availabilityzone = "us-east-1a" AND instance.id = i-1 AND resource.arn = "arn:aws:x:web"', True),
+    ("!annotation.nothing annotation.vip = true annotation[age] > 29", True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), TYPES)
+def test_expressions_over_documents(parts: Parts, text: str, expected: bool) -> None:
+    table = below(
+        4, 0.1, 0.2, name="DynamoDB", namespace="aws", fault=True, aws={"table_name": "orders", "operation": "GetItem"}
+    )  # fmt: skip
+    sent = decode({**WEB, "subsegments": [CALLED, table]}, PAY).decoded
+    parts.store.write(sent.batch)
+    parts.store.settle()
+    assert summaries(parts, FilterExpression=text) == ([xray_id(1)] if expected else [])
 
 
 def test_traces_that_are_not_complete(parts: Parts) -> None:

@@ -39,6 +39,7 @@ from collector.query.filters.spans import (
     SPAN_ROWS,
     entity_keys,
     exception_condition,
+    has_segments,
     is_node,
     is_peer,
     is_service,
@@ -264,7 +265,7 @@ class TraceCompiler:
             names = [f"s.service = {self.bind(name)}" for name in (caller.name, callee.name) if name]
             return self.any_span(all_of(["s.kind = 2 AND s.parent_id = 0", *names, of_call]))
         found = []
-        if kind in ("", "service"):
+        if has_segments(caller):
             own = is_service(caller, self.spans)
             found.append(self.any_span(all_of([PEER, *own, *is_peer(callee, self.spans), of_call])))
             found.append(self.called(all_of([*own, *is_service(callee, self.callees), of_call])))
