@@ -417,7 +417,8 @@ TYPES = [
 @pytest.mark.parametrize(("text", "expected"), TYPES)
 def test_expressions_over_documents(parts: Parts, text: str, expected: bool) -> None:
     table = below(
-        4, 0.1, 0.2, name="DynamoDB", namespace="aws", fault=True, aws={"table_name": "orders", "operation": "GetItem"}
+        4, 0.1, 0.2, name="DynamoDB", namespace="aws", fault=True, aws={"table_name": "orders",
+        "operation": "GetItem"}
     )  # fmt: skip
     sent = decode({**WEB, "subsegments": [CALLED, table]}, PAY).decoded
     parts.store.write(sent.batch)

@@ -84,7 +84,7 @@ class SpanType:
     keys: tuple[str, ...] = _ORIGIN_KEYS
 
     def compare_in(self, compiler: RowCompiler, operator: Operator, value: Value) -> str:
-        """X-Ray's types of segments are told by their resources; to the rest of them `service` is the type."""
+        """X-Ray's types of segments are told by their resources; to the others `service` is the type."""
         text = value_as_text(value)
         if not text.startswith("AWS::") or operator not in ("=", "!="):
             return self.compare(operator, value, compiler.bind)
