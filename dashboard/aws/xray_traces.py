@@ -47,6 +47,8 @@ def invalid(message: str) -> AwsError:
 
 def batch_get_traces(parts: Parts, call: Call, members: Members) -> Members:
     """The documents of up to five traces. Ids that are malformed or unknown are answered as unprocessed."""
+    if members.get("NextToken"):
+        raise invalid("NextToken is none that this operation gave: begin without it.")
     ids = list(dict.fromkeys(members["TraceIds"]))
     if len(ids) > MOST_TRACES:
         raise invalid(f"TraceIds has {len(ids)} ids; at most {MOST_TRACES} can be asked for at a time.")
@@ -197,7 +199,7 @@ def _unknown_token(token: str) -> AwsError:
 
 
 def retrieved(parts: Parts, call: Call, retrieval: Retrieval, traces: Sequence[str]) -> dict[str, Stored]:
-    """Those of the traces that began in the retrieval's time range, by their id of 32 digits."""
+    """Those of the traces that were in the retrieval's time range, by their id of 32 digits."""
     keys = [trace_number(text) for text in traces]
     found = load_range(
         parts.store, keys, retrieval.start_ns, retrieval.end_ns, tenant=call.tenant, deadline=parts.deadline

@@ -165,6 +165,7 @@ def test_ids_of_w3c_are_accepted_and_unknown_ones_are_said(parts: Parts) -> None
     answer = ask(parts, "BatchGetTraces", TraceIds=[trace_id(1), *unknown])
     assert [each["Id"] for each in answer["Traces"]] == [xray_id(1)]
     assert answer["UnprocessedTraceIds"] == unknown
+    assert "NextToken" in refused(parts, "BatchGetTraces", TraceIds=[xray_id(1)], NextToken="x").message
     error = refused(parts, "BatchGetTraces", TraceIds=[xray_id(at) for at in range(1, 7)])
     assert (error.code, error.status) == ("InvalidRequestException", 400)
     assert ask(parts, "BatchGetTraces", replace(CALL, tenant=5), TraceIds=[xray_id(1)])["Traces"] == []
@@ -424,6 +425,16 @@ def test_expressions_over_documents(parts: Parts, text: str, expected: bool) -> 
     parts.store.write(sent.batch)
     parts.store.settle()
     assert summaries(parts, FilterExpression=text) == ([xray_id(1)] if expected else [])
+
+
+def test_a_request_with_both_flags_is_an_error_and_a_fault(parts: Parts) -> None:
+    parts.store.write(decode(document(1, 1, error=True, fault=True), document(1, 2, parent=1)).decoded.batch)
+    parts.store.settle()
+    for kind in ("error", "fault"):
+        assert summaries(parts, FilterExpression=f"rootcause.{kind}.service") == [xray_id(1)]
+    (summary,) = ask(parts, "GetTraceSummaries", **RANGE)["TraceSummaries"]
+    assert summary["HasError"] is summary["HasFault"] is True
+    assert len(summary["ErrorRootCauses"]) == len(summary["FaultRootCauses"]) == 1
 
 
 def test_traces_that_are_not_complete(parts: Parts) -> None:

@@ -77,7 +77,11 @@ def _necessary(node: RootCause | RootCauseJson) -> Node:
         return Everything()
     if node.cause == "responsetime":
         return Exists(Field("keyword", "responsetime"))
-    return OneSpan("", Compare(Field("keyword", node.cause), "=", value=True))
+    failed: list[Node] = [Compare(Field("keyword", node.cause), "=", value=True)]
+    if node.cause == "error":  # of a request with several flags the outcome is the gravest
+        told = ("aws.xray.error", "aws.xray.throttle")
+        failed += [Compare(Field("attribute", key), "=", value=True) for key in told]
+    return OneSpan("", disjunction(failed))
 
 
 def _replaced(node: Node, causes: Mapping[tuple[int, int], RootCauses]) -> Node:

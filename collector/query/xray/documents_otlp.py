@@ -77,10 +77,10 @@ class _Budget:
     """The annotations that the trace has already."""
 
     indexing: Indexing
-    used: set[tuple[str, str]] = field(default_factory=set)
+    used: set[tuple[str, type, Value]] = field(default_factory=set)
 
     def admits(self, key: str, value: Value) -> bool:
-        pair = (key, repr(value))
+        pair = (key, type(value), value)
         if pair not in self.used and len(self.used) >= self.indexing.most:
             return False
         self.used.add(pair)

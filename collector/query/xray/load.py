@@ -53,19 +53,19 @@ def load_range(
 ) -> dict[Key, Stored]:
     """Those of the traces that were at any time in [start_ns, end_ns]."""
     timed = Timed.of(store, deadline)
-    place = {
-        "his": sorted({high for high, _ in keys}), "los": sorted({low for _, low in keys}),
-        "start_ns": start_ns, "end_ns": end_ns, "tenant": tenant,
-    }  # fmt: skip
-    end = min(end_ns, _LAST - 1) + 1
-    rows = ask(timed, load_sql("documents_range"), place, start_ns=start_ns, end_ns=end).to_pylist()
-    known = {(row["trace_hi"], row["trace_lo"]): row for row in rows}
-    wanted = [key for key in keys if key in known]
-    if not wanted:
+    ids = {"his": [high for high, _ in keys], "los": [low for _, low in keys], "tenant": tenant}
+    known = ask(timed, load_sql("xray_places"), ids).to_pylist()[0]
+    tail = ask(timed, load_sql("xray_places_tail"), {**ids, "rolled": known["rolled"]}).to_pylist()[0]
+    places = [row for row in (known, tail) if row["first_ns"] is not None]
+    if not places:
         return {}
-    first = min(known[key]["first_ns"] for key in wanted)
-    last = max(known[key]["last_ns"] for key in wanted)
-    return load_traces(timed, wanted, first, last, tenant)
+    first, last = min(row["first_ns"] for row in places), max(row["last_ns"] for row in places)
+    found = load_traces(timed, keys, first, last, tenant)
+    return {key: each for key, each in found.items() if _was_in(each.trace, start_ns, end_ns)}
+
+
+def _was_in(trace: Trace, start_ns: int, end_ns: int) -> bool:
+    return trace.start_ns <= end_ns and trace.start_ns + trace.duration_ns >= start_ns
 
 
 def load_traces(
