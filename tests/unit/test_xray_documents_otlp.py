@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from collector.query.xray.documents import trace_documents
 from collector.query.xray.documents_infer import walk
-from collector.query.xray.documents_otlp import Indexing, clean_name, service_segment_id
+from collector.query.xray.documents_names import clean_name
+from collector.query.xray.documents_otlp import Indexing, service_segment_id
 from tests.span_rows import KINDS, MS, OUTCOMES, Made, span_id, trace_id
 from tests.storing import NOON
 from tests.xray_rows import trace_of, xray_id
@@ -321,6 +322,9 @@ def test_what_a_segment_has_of_its_service() -> None:
     assert (found["service"], found["user"], found["resource_arn"]) == ({"version": "1"}, "alice", "arn:x")
     assert one(Made(1, 2, resource={"container.image.tag": "t"}))["service"] == {"version": "t"}
     inside = one(Made(1, 2, 1, kind="internal", resource=resource))
+    assert one(Made(1, 2, 1, kind="internal", attributes={"enduser.id": "a"}))["metadata"] == {
+        "default": {"enduser.id": "a"}
+    }
     assert not {"service", "resource_arn", "metadata"} & set(inside)
 
 

@@ -12,7 +12,6 @@ import re
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 
@@ -23,11 +22,11 @@ from collector.query.xray.documents_aws import aws_block, aws_resource_block
 from collector.query.xray.documents_cause import cause_of
 from collector.query.xray.documents_http import http_block
 from collector.query.xray.documents_merge import Part
+from collector.query.xray.documents_names import CALLING, name_of, namespace_of
 from collector.query.xray.nodes import origin
 from collector.query.xray.taken import Taken, text_of
 
 ANNOTATIONS_OF_A_TRACE = 50
-_CALLS = ("client", "producer", "consumer")
 _SQL = frozenset(
     (
         "db2",
@@ -43,7 +42,6 @@ _SQL = frozenset(
         "teradata",
     )
 )
-_FORBIDDEN = re.compile(r"[^ 0-9\w.:/%&#=+\-@]|(?![0-9])\d")
 _KEY = re.compile(r"[^A-Za-z0-9.]")
 _METADATA = "aws.xray.metadata."
 _OWN = frozenset(
@@ -134,7 +132,7 @@ class _Maker:
         local_root = text_of(span.attributes.get("aws.span.kind")) == "LOCAL_ROOT"
         if not local_root:
             yield self._part(span, segment=span.kind == "server" or not span.parent_id)
-        elif span.kind not in _CALLS:
+        elif span.kind not in CALLING:
             yield self._part(span, segment=True, bare=True)
         else:
             yield from self._local_root(span)
@@ -155,10 +153,10 @@ class _Maker:
         place = self._place(span)
         resource, of_resource = place.resource, place.attributes
         taken = Taken(span.attributes)
-        namespace = "" if bare else _namespace(span, taken, segment=segment)
+        namespace = "" if bare else namespace_of(span, taken, segment=segment)
         fields: dict[str, Any] = {
             "id": span.span_id,
-            "name": _name(span, taken, of_resource, local_root=bare),
+            "name": name_of(span, taken, of_resource, local_root=bare),
             "start_time": span.start_ns / 1e9,
             **_end(span),
             **_flags(span),
@@ -172,14 +170,11 @@ class _Maker:
             "origin": place.origin,
             "namespace": namespace or None,
             "links": _links(span) if not service or span.kind == "consumer" else None,
-            "user": taken.first("enduser.id") or None,
         }
         if segment:
-            blocks |= _of_segment(resource)
+            blocks |= {**_of_segment(resource), "user": taken.first("enduser.id") or None}
         else:
             blocks["sql"] = _sql(span, taken)
-        if not segment:
-            del blocks["user"]
         annotations, metadata = self._described(taken, of_resource, segment=segment, service=service)
         blocks |= {"annotations": annotations, "metadata": metadata}
         fields |= {name: value for name, value in blocks.items() if value is not None}
@@ -256,66 +251,6 @@ def _flags(span: Span) -> dict[str, bool]:
     elif span.outcome != "ok":
         said.add(span.outcome)
     return {name: True for name in ("error", "throttle", "fault") if name in said}
-
-
-def _namespace(span: Span, taken: Taken, *, segment: bool) -> str:
-    told = text_of(span.attributes.get("aws.xray.namespace"))
-    if told:
-        return told
-    if taken.peek("rpc.system") == "aws-api" or _aws_service(span, taken):
-        return "aws"
-    if span.kind == "client":
-        return "remote"
-    remote = span.kind in _CALLS and not segment and taken.peek("aws.remote.service")
-    return "remote" if remote else ""
-
-
-def _aws_service(span: Span, taken: Taken) -> str:
-    """aws.service, where it is what names the span."""
-    before = ("aws.remote.service",) if span.kind in _CALLS else ()
-    return "" if any(taken.peek(key) for key in (*before, "peer.service")) else taken.peek("aws.service")
-
-
-def _name(span: Span, taken: Taken, resource: Mapping[str, Value], *, local_root: bool) -> str:
-    """The first of the exporter's candidates that is not empty."""
-    serving = span.kind == "server" or (local_root and span.kind in ("internal", "unspecified", *_CALLS))
-    if serving and (local := taken.peek("aws.local.service")):
-        return local
-    if local_root and span.kind in _CALLS:
-        return text_of(resource.get("service.name")) or span.service or clean_name(span.name)
-    if span.kind in _CALLS and (remote := taken.peek("aws.remote.service")):
-        return _trimmed(remote) if taken.peek("rpc.system") == "aws-api" else remote
-    found = taken.peek("peer.service") or taken.peek("aws.service") or _database(taken)
-    if not found and span.kind == "server":
-        found = text_of(resource.get("service.name")) or span.service
-    found = found or next(filter(None, map(taken.peek, ("rpc.service", "http.host", "net.peer.name"))), "")
-    return found or clean_name(span.name)
-
-
-def _trimmed(name: str) -> str:
-    return name.removeprefix("AWS.SDK.").removeprefix("AWS::")
-
-
-def clean_name(text: str) -> str:
-    """A span's name with only what X-Ray's names may have in them, 200 bytes at most; 'span' for nothing."""
-    kept = "".join(
-        letter
-        for letter in text
-        if letter in " 0123456789_.:/%&#=+-@" or letter.isalpha() or letter.isnumeric()
-    )
-    return kept.encode()[:200].decode(errors="ignore") or "span"
-
-
-def _database(taken: Taken) -> str:
-    name = taken.peek("db.name")
-    if not name:
-        return ""
-    where = taken.peek("db.connection_string").removeprefix("jdbc:")
-    try:
-        host = urlsplit(where).hostname or ""
-    except ValueError:
-        host = ""
-    return f"{name}@{host}" if host else name
 
 
 def _of_segment(resource: Resource | None) -> dict[str, Any]:
