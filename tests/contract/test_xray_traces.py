@@ -276,7 +276,13 @@ def test_a_trace_of_otlp_has_a_summary(parts: Parts) -> None:
     assert (summary["ResponseTime"], summary["Http"], summary["Annotations"]["tier"][0]["ServiceIds"]) == (
         0.1, {"HttpMethod": "GET"}, [{"Name": "web", "Names": ["web"]}],
     )  # fmt: skip
-    assert [each.get("Type") for each in summary["ServiceIds"]] == [None, "Database::SQL", "client"]
+    assert [(each["Name"], each.get("Type")) for each in summary["ServiceIds"]] == [
+        ("web", None), ("db", "Database::SQL"), ("web", "client"),
+    ]  # fmt: skip
+    (graph,) = [ask(parts, "GetRetrievedTracesGraph", **started(parts, 1))["Services"]]
+    assert {(each["Service"]["Name"], each["Service"].get("Type")) for each in graph} == {
+        ("web", None), ("db", "Database::SQL"), ("web", "client"),
+    }  # fmt: skip
 
 
 def test_the_three_types_of_time_range(parts: Parts) -> None:

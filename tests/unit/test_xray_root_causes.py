@@ -23,7 +23,7 @@ def causes(*documents: dict[str, Any], slow_ns: int = 0) -> RootCauses:
     """The root causes of a trace of these documents."""
     originals = [Original(orjson.dumps(each).decode(), at) for at, each in enumerate(documents)]
     trace = trace_of([Made(1, int(documents[0]["id"], 16))])
-    return root_causes(trace_documents(trace, originals).documents, slow_ns=slow_ns)
+    return root_causes(trace_documents(trace, originals), slow_ns=slow_ns)
 
 
 def paths(found: Any) -> list[list[tuple[str, list[str]]]]:

@@ -124,7 +124,7 @@ def load_causes(timed: Timed, rows: Sequence[Row], tenant: int) -> dict[Key, Roo
         last = max(min(row["first_ns"] + row["duration_ns"], _LAST) for row in some)
         keys = [(row["trace_hi"], row["trace_lo"]) for row in some]
         for key, stored in load_traces(timed, keys, some[0]["first_ns"], last, tenant).items():
-            found[key] = root_causes(stored.documents(BRIEF).documents)
+            found[key] = root_causes(stored.documents(BRIEF))
     return found
 
 

@@ -18,7 +18,6 @@ from collector.query.xray.root_causes import (
     CauseTree,
     RootCauses,
     cause_members,
-    document_node,
     root_causes,
 )
 
@@ -67,13 +66,13 @@ def summarize(
 ) -> TraceSummary:
     """The summary of a trace. event_range: where its last event is looked for, [start, end) in ns."""
     documents = trace.documents
-    tree = CauseTree.of(documents)
+    tree = CauseTree.of(trace)
     root = tree.root
     segments = [each for each in documents if "type" not in each]
-    nodes = [document_node(each) for each in segments]
-    every = [document_node(each) if "type" not in each else None for each in documents]
+    nodes = [trace.nodes[each["id"]] for each in segments]
+    every = [trace.nodes[each["id"]] if "type" not in each else None for each in documents]
     whole = root is not None and "parent_id" not in root
-    entry = document_node(root) if root is not None else None
+    entry = trace.nodes[root["id"]] if root is not None else None
     return TraceSummary(
         id=trace.trace_id,
         start_ns=trace.start_ns,
@@ -93,7 +92,7 @@ def summarize(
             _of_aws(segments, ("ec2", "availability_zone"), ("ecs", "availability_zone"))
         ),
         entry_point=entry,
-        causes=root_causes(documents, slow_ns=SLOW_NS, tree=tree),
+        causes=root_causes(trace, slow_ns=SLOW_NS, tree=tree),
         revision=revision,
         matched_ns=_last_event(documents, *event_range) if event_range else None,
     )
