@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from collector.errors import QueryError
+from collector.query.differences import what_is_different
 from collector.query.model_traces import (
     OUTCOMES,
     Differences,
@@ -24,7 +25,7 @@ from collector.query.model_traces import (
     TraceSelection,
 )
 from collector.query.trace_choices import without_parts
-from collector.query.traces import find_traces, group_traces, trace_facets, trace_overview, what_is_different
+from collector.query.traces import find_traces, group_traces, trace_facets, trace_overview
 from dashboard import charts, svg, units
 from dashboard.answers import Answer, Problem, Table, problem_of
 from dashboard.context import Context
