@@ -7,7 +7,7 @@ pair that could have been told counts for the correction (Bonferroni), whether i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -38,6 +38,7 @@ def what_is_different(
     *,
     against: TraceSelection | None = None,
     pairs: bool = False,
+    without: Collection[str] = (),
     limit: int = 30,
     deadline: float = 10.0,
 ) -> Differences:
@@ -45,7 +46,8 @@ def what_is_different(
 
     outside: what both sides are taken from. The other side is `against`, or everything, each without what
     is inside. pairs: also pairs of values of which each adds to the other; values that are in exactly the
-    same traces are then told once. Raises QueryError for a filter that cannot be read.
+    same traces are then told once. without: fields, as they are written, that nobody needs to be told,
+    because the sets are chosen by them. Raises QueryError for a filter that cannot be read.
     """
     timed = Timed.of(store, deadline)
     both = sides(timed, outside, inside, against)
@@ -56,7 +58,9 @@ def what_is_different(
     first = table.slice(0, 1).to_pylist()[0]
     seen = Seen(first["seen_inside"], first["seen_outside"])
     rows = table.drop_columns(["numbers"]).to_pylist()
-    values = [(at, row) for at, row in enumerate(rows) if row["field"] is not None]
+    values = [
+        (at, row) for at, row in enumerate(rows) if row["field"] and _written(row["field"]) not in without
+    ]
     known = len(values)
     compared = known + known * (known - 1) // 2 if pairs else known
     found = [difference(row, seen.inside, seen.outside, compared) for _, row in values]

@@ -67,7 +67,7 @@ def _set(
     p50, p95, p99 = (
         exact["quantiles"] if exact is not None else (quantile(spread, share) for share in (0.5, 0.95, 0.99))
     )
-    counts = counts_of({**outcomes})
+    counts = counts_of({str(name): count for name, count in outcomes.items()})
     return TraceSet(counts, tuple(over_time), tuple(responses), sum(spread.values()), p50, p95, p99)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dashboard.pages import (
+    analytics,
     components,
     ingest,
     logs,
@@ -21,6 +22,7 @@ PAGES: dict[str, Page] = {
     "overview": overview.PAGE,
     "map": service_map.PAGE,
     "traces": traces.PAGE,
+    "analytics": analytics.PAGE,
     "logs": logs.PAGE,
     "tail": tail.PAGE,
     "metrics": metrics.PAGE,
@@ -33,7 +35,14 @@ PAGES: dict[str, Page] = {
 
 NAV: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     ("", (("overview", "Overview", "/"),)),
-    ("Tracing", (("map", "Service map", "/map"), ("traces", "Traces", "/traces"))),
+    (
+        "Tracing",
+        (
+            ("map", "Service map", "/map"),
+            ("traces", "Traces", "/traces"),
+            ("analytics", "Analytics", "/analytics"),
+        ),
+    ),
     ("Logs", (("logs", "Logs", "/logs"), ("tail", "Live tail", "/tail"))),
     ("Metrics", (("metrics", "Metrics", "/metrics"),)),
     ("Configure", (("ingest", "Ingest health", "/ingest"), ("settings", "Settings", "/settings"))),

@@ -21,7 +21,7 @@ OUTCOMES = ("ok", "error", "throttle", "fault")
 
 @pytest.fixture(scope="module")
 def store() -> Iterator[Store]:
-    """Forty traces, one a second, ten of each outcome; faults take 900 ms, others 20. Two more have no root."""
+    """Forty traces, ten of each outcome; faults take 900 ms, others 20. Two more have no root."""
     store = open_store(":memory:", StoreOptions(background=False))
     store.start()
     spans = []
