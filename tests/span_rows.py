@@ -38,6 +38,7 @@ class Made:
     events: Sequence[Mapping[str, Any]] = ()
     links: Sequence[tuple[int, int]] = ()
     tenant: int = 0
+    in_progress: bool = False
 
     def but(self, **changes: Any) -> Made:
         """The same span with changes."""
@@ -101,7 +102,7 @@ def traces_batch(spans: Iterable[Made]) -> Batch:
                 "outcome": OUTCOMES.index(span.outcome), "status": 2 if span.outcome == "fault" else 0,
                 "status_message": span.message, "http_method": span.method, "http_status": span.status,
                 "peer": span.peer, "peer_type": span.peer_type, "resource_id": resource["resource_id"],
-                "scope_id": 7, "shape": own.shape, "attrs": own.attrs,
+                "scope_id": 7, "shape": own.shape, "attrs": own.attrs, "in_progress": span.in_progress,
             }
         )  # fmt: skip
         for event in span.events:

@@ -27,7 +27,7 @@ class TraceSelection:
 
     A trace is in the range when its first span starts in it. filter: an expression such as
     `service("payments"){fault} AND http.route = "/x"`. dmin_ns, dmax_ns: bounds of the whole trace's
-    duration, the second one exclusive.
+    duration, the second one exclusive. groups: name or ARN of a group -> its expression, for `group.name`.
     """
 
     start_ns: int
@@ -36,6 +36,7 @@ class TraceSelection:
     dmin_ns: int | None = None
     dmax_ns: int | None = None
     tenant: int = 0
+    groups: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from typing import Any
 
 from collector.attributes import Value, decode, split
 from collector.batch import SEPARATOR
-from collector.query.matching import ask
 from collector.query.model_traces import (
     KINDS,
     OUTCOMES,
@@ -24,7 +23,7 @@ from collector.query.model_traces import (
     SpanLink,
     Trace,
 )
-from collector.query.reader import Reader, Timed, load_sql
+from collector.query.reader import Reader, Timed, ask, load_sql
 from collector.query.trace_ids import span_text, trace_number, trace_text, xray_text
 from collector.query.trace_tree import (
     NO_PARENT,
@@ -58,11 +57,11 @@ def get_trace(store: Reader, trace_id: str, *, tenant: int = 0, deadline: float 
     if not rows["spans"]:
         return None
     named = {
-        name: _named(timed, f"trace_{name}", sorted({row[key] for row in rows["spans"]}))
+        name: read_named(timed, f"trace_{name}", sorted({row[key] for row in rows["spans"]}))
         for name, key in (("resources", "resource_id"), ("scopes", "scope_id"))
     }
     shapes = {row["shape"] for each in (*rows.values(), *named.values()) for row in each}
-    return assemble(high, low, rows, named, _unpacker(_named(timed, "shapes", sorted(shapes))))
+    return assemble(high, low, rows, named, unpacker(read_named(timed, "shapes", sorted(shapes))))
 
 
 def find_place(timed: Timed, high: int, low: int, tenant: int) -> dict[str, int] | None:
@@ -84,12 +83,12 @@ def _rows(timed: Timed, question: str, place: Mapping[str, int]) -> list[dict[st
     return found
 
 
-def _named(timed: Timed, question: str, ids: Sequence[int]) -> list[dict[str, Any]]:
+def read_named(timed: Timed, question: str, ids: Sequence[int]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = ask(timed, load_sql(question), {"ids": ids}).to_pylist()
     return found
 
 
-def _unpacker(shapes: Sequence[Row]) -> Unpack:
+def unpacker(shapes: Sequence[Row]) -> Unpack:
     """Attributes from a shape and a text. What does not fit its shape is shown as it is, under '?'."""
     known = {row["shape"]: _shape(row["keys"], row["types"]) for row in shapes}
 

@@ -242,6 +242,9 @@ def references(item: dict[str, Any]) -> set[tuple[int, int]]:
     return found
 
 
+CALLERS = {SERVER: "client", CONSUMER: "root consumer"}
+
+
 def expected_edges(spans: list[dict[str, Any]]) -> dict[Any, Counter[str]]:
     edges: dict[Any, Counter[str]] = defaultdict(Counter)
 
@@ -257,8 +260,8 @@ def expected_edges(spans: list[dict[str, Any]]) -> dict[Any, Counter[str]]:
             count((item["service"], "service", item["peer"], kind, False), item)
         if item["kind"] == 5 and item["peer"] and item["peer_type"] == "queue":
             count((item["peer"], "queue", item["service"], "service", True), item)
-        if item["kind"] == 2 and not item["parent_id"]:
-            count((item["service"], "client", item["service"], "service", False), item)
+        if not item["parent_id"]:
+            count((item["service"], CALLERS.get(item["kind"], "root"), item["service"], "service", False), item)
     for reference, callee in callees:
         callers = [item for item in spans if (item["trace_hi"], item["span_id"]) == reference]
         if callers:
@@ -276,8 +279,11 @@ def count_call(count: Callable[..., None], caller: dict[str, Any], callee: dict[
         count((caller["peer"], "queue", callee["service"], "service", True), callee)
     elif named:
         count((caller["service"], "service", callee["peer"], "queue", False), caller)
-    elif callee["service"] != caller["service"]:
-        count((caller["service"], "service", callee["service"], "service", consumes), caller)
+    elif callee["service"] != caller["service"] or role(caller):
+        kind = "service" if callee["service"] != caller["service"] else "self"
+        segment = caller["kind"] in (SERVER, CONSUMER) or not caller["parent_id"]
+        told = callee if segment and not role(caller) and not consumes else caller
+        count((caller["service"], kind, callee["service"], "service", consumes), told)
 
 
 FIGURES = ("requests", "errors", "throttles", "faults", "duration_ns")
@@ -433,7 +439,7 @@ def test_calls_arrive_in_any_order(bench: Bench, name: str, action: str) -> None
 def test_a_call_is_remote_only_after_a_while(bench: Bench) -> None:
     write_spans(bench, bench.settled([item(1, CLIENT, **REMOTE)]))
     bench.store.settle()
-    requests = "SELECT coalesce(sum(requests), 0)::BIGINT FROM edges WHERE tenant = $tenant"
+    requests = "SELECT coalesce(sum(requests), 0)::BIGINT FROM edges WHERE tenant = $tenant AND caller_type <> 'root'"
     assert one(bench.store, "traces", requests, tenant=bench.tenant) == 0
     bench.store.settle(remote=True)
     assert one(bench.store, "traces", requests, tenant=bench.tenant) == 1
@@ -473,7 +479,7 @@ def test_how_many_spans_wait_is_bounded_and_the_oldest_are_counted_as_remote(tmp
     for number in range(1, 101):
         store.write(batch("traces", spans=[plain(item(number, CLIENT, **REMOTE))]))
         store.settle()
-    requests = "SELECT sum(requests)::BIGINT FROM edges"
+    requests = "SELECT sum(requests)::BIGINT FROM edges WHERE caller_type <> 'root'"
     assert store.stats().signals[0].waiting_spans == 10
     assert one(store, "traces", requests) == 90
     store.write(batch("traces", spans=[plain(item(200, SERVER, 50))]))

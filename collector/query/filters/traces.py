@@ -8,9 +8,10 @@ span has it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from collector.errors import QueryError
 from collector.query.filters.places import find_places
 from collector.query.filters.predicate import (
     FALSE,
@@ -54,9 +55,12 @@ from collector.query.filters.tree import (
     Field,
     Node,
     Not,
+    OneOf,
     OneSpan,
     Operator,
     Or,
+    RootCause,
+    RootCauseJson,
     Service,
     Text,
     Value,
@@ -79,6 +83,8 @@ _INDEX: dict[str, FieldSQL] = {
     "trace.id": TraceId("t"),
 }
 OF_ROOT = ("http.url", "http.useragent", "http.clientip")
+TRACED = Field("attribute", "aws.xray.traced")
+"""On a call: the callee said that it sends a segment (X-Ray's http.request.traced)."""
 
 
 def trace_keys(node: Node) -> frozenset[str]:
@@ -89,6 +95,8 @@ def trace_keys(node: Node) -> frozenset[str]:
             keys.update(entity_keys(item.entity))
         elif isinstance(item, Edge):
             keys.update((*entity_keys(item.caller), *entity_keys(item.callee)))
+        elif isinstance(item, Compare | Among | Exists) and item.field == Field("keyword", "partial"):
+            keys.add(TRACED.name)
     return frozenset(keys)
 
 
@@ -137,6 +145,17 @@ class TraceCompiler:
                 return self.any_span(all_of([*named, self.spans.condition(body)]))
             case Edge(caller, callee, body):
                 return self.edge(caller, callee, body)
+            case OneOf(ids):
+                return self.one_of(ids)
+            case RootCause() | RootCauseJson():
+                raise QueryError("Root causes cannot be asked for here.")
+
+    def one_of(self, ids: Sequence[tuple[int, int]]) -> str:
+        """The trace is one of these."""
+        if not ids:
+            return FALSE
+        highs, lows = (self.bind(list(half), "UBIGINT[]") for half in zip(*ids, strict=True))
+        return _among_traces(f"SELECT unnest({highs}), unnest({lows})")
 
     # Fields
 
@@ -164,7 +183,7 @@ class TraceCompiler:
             case "keyword", "exception":
                 return self.any_event("e.exception_type <> ''")
             case "keyword", "partial":
-                return self.any_span(f"s.parent_id <> 0 AND NOT {_related('p.span_id = s.parent_id')}")
+                return self.partial()
             case "keyword", "inferred":
                 unanswered = f"NOT {_related('p.parent_id = s.span_id AND p.kind IN (2, 5)')}"
                 certain = "s.peer_type IN ('database', 'cache', 'queue', 'aws')"
@@ -173,6 +192,17 @@ class TraceCompiler:
         if known is not None:
             return known.exists(self.bind)
         return self.any_span(self.of_root(field, self.spans.exists(field)))
+
+    def partial(self) -> str:
+        """A span is in progress, or missing: a parent, or the callee of a call that said it is traced."""
+        parentless = f"(s.parent_id <> 0 AND NOT {_related('p.span_id = s.parent_id')})"
+        ended = _related("p.span_id = s.span_id AND NOT p.in_progress")
+        found = [parentless, f"(s.in_progress AND NOT {ended})"]
+        promised = self.spans.compare(TRACED, "=", True)
+        if promised != FALSE:
+            answered = _related("p.parent_id = s.span_id")
+            found.append(all_of([promised, f"NOT {answered}"]))
+        return self.any_span(any_of(found))
 
     def of_root(self, field: Field, condition: str) -> str:
         """The condition, asked of the root only where the keyword means it."""

@@ -14,7 +14,8 @@
             WHEN peer_type = 'queue' THEN 2
             WHEN peer_type IN ('database', 'cache', 'aws') OR starts_with(peer_type, 'AWS::') THEN 1
             ELSE 3
-        END AS role
+        END AS role,
+        role = 0 AND (kind = 2 OR kind = 5 OR parent_id = 0) AS silent
     FROM spans SEMI JOIN ids USING (trace_hi, trace_lo)
     WHERE tenant = $tenant AND start_ns >= $start_ns AND start_ns < $reach_ns AND NOT in_progress AND service <> ''
 ),
@@ -39,11 +40,11 @@ elsewhere AS (
         AND (trace_hi, trace_lo) NOT IN (SELECT trace_hi, trace_lo FROM ids)
 ),
 callers AS (
-    SELECT row, trace_hi, trace_lo, span_id, service, peer, role, bucket, outcome FROM s
+    SELECT row, trace_hi, trace_lo, span_id, service, peer, role, silent, bucket, outcome FROM s
     UNION ALL
     SELECT
         0, trace_hi, trace_lo, span_id, service, peer,
-        CASE WHEN kind IN (3, 4) AND peer <> '' AND peer_type = 'queue' THEN 2 ELSE 0 END, bucket, outcome
+        CASE WHEN kind IN (3, 4) AND peer <> '' AND peer_type = 'queue' THEN 2 ELSE 0 END, false, bucket, outcome
     FROM elsewhere
 ),
 callees AS (
@@ -53,7 +54,7 @@ callees AS (
 ),
 pairs AS MATERIALIZED (
     SELECT
-        callers.row AS caller_row, callers.role, callers.service AS caller, callers.peer,
+        callers.row AS caller_row, callers.role, callers.silent, callers.service AS caller, callers.peer,
         callers.bucket AS caller_bucket, callers.outcome AS caller_outcome,
         callee.service AS callee, callee.bucket AS callee_bucket, callee.outcome AS callee_outcome,
         callee.kind = 5 AS consumer, CASE WHEN callee.peer_type = 'queue' THEN callee.peer ELSE '' END AS queue
@@ -65,7 +66,9 @@ answered AS (
     SELECT DISTINCT caller_row AS row FROM pairs WHERE role = 3 OR (role = 1 AND NOT consumer)
 ),
 between_nodes AS (
-    SELECT *, role = 2 AND consumer AS from_queue, queue <> '' AS to_queue
+    SELECT
+        *, role = 2 AND consumer AS from_queue, queue <> '' AS to_queue,
+        from_queue OR (silent AND NOT consumer) AS by_callee
     FROM pairs
     WHERE NOT (from_queue AND to_queue) AND (from_queue OR to_queue OR caller <> callee)
 ),
@@ -76,8 +79,8 @@ calls AS (
         CASE WHEN to_queue THEN queue ELSE callee END AS callee,
         CASE WHEN to_queue THEN 'queue' ELSE 'service' END AS callee_type,
         consumer AND NOT to_queue AS link,
-        CASE WHEN from_queue THEN callee_bucket ELSE caller_bucket END AS bucket,
-        CASE WHEN from_queue THEN callee_outcome ELSE caller_outcome END AS outcome
+        CASE WHEN by_callee THEN callee_bucket ELSE caller_bucket END AS bucket,
+        CASE WHEN by_callee THEN callee_outcome ELSE caller_outcome END AS outcome
     FROM between_nodes
     UNION ALL
     SELECT peer, 'queue', service, 'service', true, bucket, outcome

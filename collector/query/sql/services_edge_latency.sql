@@ -5,6 +5,7 @@ SELECT
 FROM edges
 WHERE
     tenant = $tenant AND minute_ns >= $start_ns AND minute_ns < $end_ns
+    AND caller_type IN ('service', 'client', 'queue')
     AND callee_type = $callee_type AND callee = $callee
     AND ($caller_type = '' OR (caller_type = $caller_type AND caller = $caller))
 GROUP BY bucket

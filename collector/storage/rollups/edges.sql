@@ -1,12 +1,16 @@
 -- Edges: who called whom, per minute, in latency buckets, as the caller saw it.
 --
 -- What a span says alone is counted at once (`roll`): a client's call to a database, cache, queue or AWS service,
--- a consumer's read from a queue, a root's unknown caller. Other calls are counted when the second half of the
+-- a consumer's read from a queue, a root's unknown caller ('client' for a server, 'root consumer' and 'root' for the
+-- others, which only X-Ray's graph shows). Other calls are counted when the second half of the
 -- pair arrives. Both halves are looked for in the rows of the commits in ($given_up, $until]. A client whose
 -- commit is $judged or older and that has no callee counts as a call to a remote peer; should the callee come
 -- after all, a negative row takes that back. So the sums depend on the rows only, not on how they were grouped
 -- into commits and passes. Spans that were sent twice are two rows everywhere, but one caller to their callees:
 -- all joins are semi joins, so that ids used by thousands of spans do not multiply.
+--
+-- A service that calls itself has edges of caller_type 'self', which only X-Ray's graph shows. Where the caller's
+-- half is no call but what it served itself, the callee's own figures tell of the call.
 --
 -- role: 0 nothing by itself, 1 counted at once, 2 counted at once as a call to a queue, 3 judged later
 
@@ -44,18 +48,28 @@ WITH told AS (
             peer_type IN ('database', 'cache', 'queue', 'aws') OR starts_with(peer_type, 'AWS::')
         ))
         OR (kind = 5 AND peer <> '' AND peer_type = 'queue')
-        OR (kind = 2 AND parent_id = 0)
+        OR parent_id = 0
     )
 ),
 calls AS (
     SELECT
         tenant, minute_ns,
         CASE kind WHEN 5 THEN peer ELSE service END AS caller,
-        CASE kind WHEN 5 THEN 'queue' WHEN 2 THEN 'client' ELSE 'service' END AS caller_type,
+        CASE kind WHEN 5 THEN 'queue' ELSE 'service' END AS caller_type,
         CASE WHEN kind IN (3, 4) THEN peer ELSE service END AS callee,
         CASE WHEN kind IN (3, 4) THEN peer_type ELSE 'service' END AS callee_type,
         kind = 5 AS link, bucket, outcome, duration_ns
     FROM told
+    WHERE kind IN (3, 4, 5) AND peer <> '' AND (
+        peer_type = 'queue'
+        OR (kind <> 5 AND (peer_type IN ('database', 'cache', 'aws') OR starts_with(peer_type, 'AWS::')))
+    )
+    UNION ALL
+    SELECT
+        tenant, minute_ns, service, CASE kind WHEN 2 THEN 'client' WHEN 5 THEN 'root consumer' ELSE 'root' END,
+        service, 'service', false, bucket, outcome, duration_ns
+    FROM told
+    WHERE parent_id = 0
 )
 SELECT
     $until, tenant, minute_ns, caller, caller_type, callee, callee_type, link, bucket,
@@ -85,6 +99,7 @@ SELECT
         WHEN peer_type IN ('database', 'cache', 'aws') OR starts_with(peer_type, 'AWS::') THEN 1
         ELSE 3
     END AS role,
+    role = 0 AND (kind IN (2, 5) OR parent_id = 0) AS silent,
     service, peer, peer_type, start_ns, outcome, duration_ns
 FROM recent_spans SEMI JOIN callee USING (tenant, trace_hi, trace_lo, span_id)
 WHERE seq > $given_up AND seq <= $until;
@@ -94,7 +109,8 @@ WHERE seq > $given_up AND seq <= $until;
 INSERT INTO live_traces.edges
 WITH one_caller AS (
     SELECT
-        tenant, trace_hi, trace_lo, span_id, min(seq) AS seq, min(role) AS role, min(service) AS service,
+        tenant, trace_hi, trace_lo, span_id, min(seq) AS seq, min(role) AS role, bool_and(silent) AS silent,
+        min(service) AS service,
         min(peer) AS peer, min(start_ns) AS start_ns, min(outcome) AS outcome, min(duration_ns) AS duration_ns
     FROM caller
     GROUP BY tenant, trace_hi, trace_lo, span_id
@@ -103,9 +119,10 @@ pairs AS (
     SELECT
         tenant, r.service AS caller, r.peer, e.service AS callee, e.consumer, e.queue,
         r.role = 2 AND e.consumer AS from_queue, e.queue <> '' AS to_queue,
-        CASE WHEN from_queue THEN e.start_ns ELSE r.start_ns END AS start_ns,
-        CASE WHEN from_queue THEN e.outcome ELSE r.outcome END AS outcome,
-        CASE WHEN from_queue THEN e.duration_ns ELSE r.duration_ns END AS duration_ns
+        r.role <> 0 AS called, from_queue OR (r.silent AND NOT e.consumer) AS by_callee,
+        CASE WHEN by_callee THEN e.start_ns ELSE r.start_ns END AS start_ns,
+        CASE WHEN by_callee THEN e.outcome ELSE r.outcome END AS outcome,
+        CASE WHEN by_callee THEN e.duration_ns ELSE r.duration_ns END AS duration_ns
     FROM callee e JOIN one_caller r USING (tenant, trace_hi, trace_lo, span_id)
     WHERE e.seq > $after OR r.seq > $after
 ),
@@ -113,12 +130,16 @@ calls AS (
     SELECT
         tenant, start_ns, outcome, duration_ns,
         CASE WHEN from_queue THEN peer ELSE caller END AS caller,
-        CASE WHEN from_queue THEN 'queue' ELSE 'service' END AS caller_type,
+        CASE
+            WHEN from_queue THEN 'queue'
+            WHEN to_queue OR caller <> callee THEN 'service'
+            ELSE 'self'
+        END AS caller_type,
         CASE WHEN to_queue THEN queue ELSE callee END AS callee,
         CASE WHEN to_queue THEN 'queue' ELSE 'service' END AS callee_type,
         consumer AND NOT to_queue AS link
     FROM pairs
-    WHERE NOT (from_queue AND to_queue) AND (from_queue OR to_queue OR caller <> callee)
+    WHERE NOT (from_queue AND to_queue) AND (from_queue OR to_queue OR called OR caller <> callee)
 )
 SELECT
     $until, tenant, start_ns // 60000000000 * 60000000000, caller, caller_type, callee, callee_type, link,

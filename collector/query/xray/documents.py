@@ -1,0 +1,66 @@
+"""The processed documents of one trace, as BatchGetTraces answers them: segments with everything below them.
+
+Handed a trace and the X-Ray documents that were kept of it as they were sent; spans that no document covers
+(those of OTLP) are derived. Pure: it asks no store. The rules are those of sections 1.9, 6.5 and 8.1 of the
+specification of X-Ray.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import orjson
+
+from collector.query.model_traces import Trace
+from collector.query.xray.documents_infer import infer
+from collector.query.xray.documents_merge import Original, assemble, parts_of
+from collector.query.xray.documents_otlp import DEFAULT_INDEXING, Indexing, derive
+
+Document: TypeAlias = Mapping[str, Any]
+"""A document as the members of its JSON object; times are seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceDocuments:
+    """A trace as X-Ray shows it.
+
+    trace_id: X-Ray's form. start_ns, duration_ns: earliest start, to the latest end of anything in it.
+    documents: segments by their start, then subsegments whose parent is not here, then inferred segments.
+    """
+
+    trace_id: str
+    start_ns: int
+    duration_ns: int
+    documents: Sequence[Document]
+
+    @property
+    def duration(self) -> float:
+        """Seconds, to the millisecond."""
+        return round(self.duration_ns / 1e9, 3)
+
+
+def trace_documents(
+    trace: Trace, originals: Sequence[Original] = (), *, indexing: Indexing = DEFAULT_INDEXING
+) -> TraceDocuments:
+    """The documents of a trace. originals: what was kept of it, in any order.
+
+    A complete original stands above one in progress and a later one above an earlier; late subsegments stand
+    under their parents wherever these are; a subsegment without a parent here is a document of its own. What
+    was called and sent no segment has an inferred one.
+    """
+    sent, covered = parts_of(originals)
+    derived = derive(trace, covered, indexing)
+    documents = assemble([*sent, *derived], trace.xray_id)
+    documents += infer(documents, trace.xray_id)
+    return TraceDocuments(trace.xray_id, trace.start_ns, trace.duration_ns, tuple(documents))
+
+
+def document_text(document: Document) -> str:
+    """The document as JSON."""
+    try:
+        return orjson.dumps(document).decode()
+    except orjson.JSONEncodeError:  # nested deeper than it writes; numbers beyond 64 bits
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
