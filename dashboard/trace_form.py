@@ -116,7 +116,7 @@ def write_form(q: str, values: Mapping[str, str], annotations: Iterable[Annotati
             kept.extend(_nodes(part.slot, wanted.pop(part.slot, "")))
         elif not part.slot.startswith("a:") or annotations is None:
             kept.append(part.node)
-    for name in changed & wanted.keys():
+    for name in [name for name in wanted if name in changed]:
         if not any(part.slot == name for part in parts):
             kept.extend(_nodes(name, wanted[name]))
     if annotations is not None:

@@ -67,8 +67,12 @@ def match(
     Raises QueryError.
     """
     node = parse(selection.filter, TRACES, groups=selection.groups) if tree is None else tree
-    asked = answer_causes(expand_groups(node, selection.groups), _Candidates(timed, selection, also))
-    return _compile(timed, selection, node, asked, also)
+    return _compile(timed, selection, node, answered(timed, selection, node, also), also)
+
+
+def answered(timed: Timed, selection: TraceSelection, node: Node, also: Predicate = ALL) -> Node:
+    """The expression with its groups written out, and with what only Python can tell told."""
+    return answer_causes(expand_groups(node, selection.groups), _Candidates(timed, selection, also))
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,3 +67,53 @@ class SidedValues:
     more: int
     a: int
     b: int
+
+
+@dataclass(frozen=True, slots=True)
+class CauseStep:
+    """A service on the way to a root cause, and the parts of it that the way leads through."""
+
+    service: str
+    entities: Sequence[str]
+    inferred: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SidedCause:
+    """A root cause as several traces have it: services from the entry point to where it began.
+
+    exception, message: of the last part, '' for none; message is one of those that were seen. coverage: its
+    mean share of the response time, None for faults and errors. a, b: how many of the traces that were looked
+    at have it; shares are of those. impacting: of these traces how many were failing for their clients.
+    trace_id: an example.
+    """
+
+    steps: Sequence[CauseStep]
+    exception: str
+    message: str
+    coverage: float | None
+    a: int
+    b: int
+    a_share: float
+    b_share: float
+    impacting: int
+    trace_id: str
+
+    @property
+    def delta(self) -> float:
+        return self.a_share - self.b_share
+
+
+@dataclass(frozen=True, slots=True)
+class SidedCauses:
+    """The root causes of one kind in both sets, most frequent first.
+
+    seen: traces of each set that were looked at; whole: how many have such a fault or error, or a response
+    time. more: how many further causes there are.
+    """
+
+    kind: str
+    causes: Sequence[SidedCause]
+    more: int
+    seen: tuple[int, int]
+    whole: tuple[int, int]

@@ -13,7 +13,7 @@ from typing import Any
 from collector.query.filters import TRACES, parse
 from collector.query.filters.predicate import Predicate
 from collector.query.filters.traces import compile_traces, find_trace_places
-from collector.query.matching import LONGEST, within
+from collector.query.matching import LONGEST, answered, within
 from collector.query.model_traces import TraceSelection
 from collector.query.reader import Timed
 
@@ -39,7 +39,7 @@ def sides(timed: Timed, around: TraceSelection, a: TraceSelection, b: TraceSelec
 
 
 def _side(timed: Timed, around: TraceSelection, side: TraceSelection, prefix: str) -> Predicate:
-    tree = parse(side.filter, TRACES)
+    tree = answered(timed, side, parse(side.filter, TRACES, groups=side.groups))
     bounds = within(around.start_ns, around.end_ns)
     places = find_trace_places(
         timed.store, tree, start_ns=bounds["before_ns"], end_ns=bounds["reach_ns"], deadline=timed.left

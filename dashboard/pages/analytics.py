@@ -13,12 +13,13 @@ from typing import Any
 from flask import Response, redirect
 
 from collector.errors import QueryError
+from collector.query.cause_sets import sided_causes
 from collector.query.differences import CHANCE, what_is_different
 from collector.query.filters import TRACES, canonical, conjunction, parse
 from collector.query.filters.canonical import field_text
 from collector.query.filters.parser import parse_field
 from collector.query.filters.tree import Among, Compare, Exists, Field, Service, walk
-from collector.query.model_sets import SidedValues, TraceSets
+from collector.query.model_sets import SidedCause, SidedCauses, SidedValues, TraceSets
 from collector.query.model_traces import Differences, TraceSelection
 from collector.query.trace_sets import compare_sets, sided_keys, sided_values
 from dashboard import set_charts, units
@@ -35,6 +36,10 @@ FIELDS = ("http.status", "http.method", "http.url", "operation", "service", "exc
 TITLES = {
     "http.status": "HTTP status", "http.method": "HTTP method", "http.url": "URL", "operation": "Operation",
     "service": "Service", "exception": "Exception", "user": "User",
+}  # fmt: skip
+CAUSES = {
+    "fault": "Where faults begin", "error": "Where errors begin",
+    "responsetime": "Where the response time goes",
 }  # fmt: skip
 MOST_FIELDS = 6
 FLAGS = ("ok", "error", "throttle", "fault", "outcome")
@@ -91,11 +96,13 @@ def _answer(web: Web, ctx: Context, around: TraceSelection, a: Side, b: Side) ->
         chosen_by = _chosen_by(ctx)
         apart = sets.a.counts.total and sets.b.counts.total
         different = _different(web, around, a, other, chosen_by) if apart else None
+    with step("causes"):
+        causes = sided_causes(web.store, around, a.selection, other, deadline=deadline)
     tables = tuple(found for found in values if found.values)
     return Answer(
         template="analytics.html",
         title="Analytics",
-        data={"sets": sets, "differences": different, "values": tables, "keys": keys},
+        data={"sets": sets, "differences": different, "values": tables, "keys": keys, "causes": causes},
         extra={
             "sides": (a, b), "broken": False, "q_problem": None, "targets": _targets(ctx),
             "responses": set_charts.responses(sets),
@@ -105,10 +112,12 @@ def _answer(web: Web, ctx: Context, around: TraceSelection, a: Side, b: Side) ->
             "halves": lambda d: _halves(ctx, d), "starts": _starts(ctx, sets),
             "key_url": lambda key: ctx.url(by=[*ctx.all("by"), _key_field(key)]),
             "drop_url": lambda field: ctx.url(by=[f for f in ctx.all("by") if f != field]),
+            "cause_titles": CAUSES, "cause_url": lambda kind, cause: _cause_url(ctx, kind, cause),
             "chance": CHANCE, "chosen_by": sorted(chosen_by),
         },
         tables={
             "differences": Table(DIFFERENCES, lambda: _difference_rows(different)),
+            "causes": Table(CAUSE_COLUMNS, lambda: _cause_rows(causes)),
             "values": Table(VALUES, lambda: _value_rows((*tables, keys))),
             "responses": Table(("from_ns", "to_ns", "a", "b"), lambda: _response_rows(sets)),
             "time": Table(("time_ns", "a", "b"), lambda: _time_rows(sets)),
@@ -186,6 +195,17 @@ def _narrow(ctx: Context, field: str, value: str) -> str:
     return ctx.url(**{key: canonical(conjunction([parse(ctx.get(key), TRACES), clause]), TRACES)})
 
 
+def _cause_url(ctx: Context, kind: str, cause: SidedCause) -> str:
+    """The link that narrows the chosen set to such a cause: by its exception, else by its last service."""
+    last = cause.steps[-1].service
+    condition = f"service {{ name = {quoted(last)} AND last }}"
+    if cause.exception and kind != "responsetime":
+        condition = f"exception {{ name = {quoted(cause.exception)} }}"
+    clause = parse(f"rootcause.{kind}.{condition}", TRACES)
+    key = _target(ctx)
+    return ctx.url(**{key: canonical(conjunction([parse(ctx.get(key), TRACES), clause]), TRACES)})
+
+
 def _key_field(key: str) -> str:
     return field_text(Field("attribute", key), TRACES)
 
@@ -235,6 +255,10 @@ def _halves(ctx: Context, told: Any) -> list[Half]:
 DIFFERENCES = (
     "field", "value", "and_field", "and_value", "a", "b", "a_share", "b_share", "bits", "p", "same_traces",
 )  # fmt: skip
+CAUSE_COLUMNS = (
+    "kind", "path", "exception", "message", "coverage", "a", "b", "a_share", "b_share", "impacting",
+    "trace_id",
+)  # fmt: skip
 VALUES = ("field", "value", "a", "b", "a_share", "b_share", "delta")
 
 
@@ -245,6 +269,16 @@ def _difference_rows(found: Differences | None) -> Iterator[Sequence[object]]:
             d.field, d.value, d.and_field, d.and_value, d.inside, d.outside, d.inside_share, d.outside_share,
             d.score, d.p, same,
         )  # fmt: skip
+
+
+def _cause_rows(found: Sequence[SidedCauses]) -> Iterator[Sequence[object]]:
+    for kind in found:
+        for c in kind.causes:
+            path = " > ".join(": ".join((s.service, *s.entities)) for s in c.steps)
+            yield (
+                kind.kind, path, c.exception, c.message, c.coverage, c.a, c.b, c.a_share, c.b_share,
+                c.impacting, c.trace_id,
+            )  # fmt: skip
 
 
 def _value_rows(tables: Sequence[SidedValues]) -> Iterator[Sequence[object]]:

@@ -136,14 +136,16 @@ def test_brushing_and_clicking_narrow_the_chosen_set(site: Site, page: Page) -> 
     page.locator(".abv a", has_text="GET /products/{id}").first.click()
     page.wait_for_url(re.compile(r"b=operation"))
     expect(page.get_by_label("Expression of set B")).to_have_value('operation = "GET /products/{id}"')
-    time = page.locator(".chart[data-brush=btime] .plot").bounding_box()
+    over_time = page.locator(".chart[data-brush=btime] .plot")
+    over_time.scroll_into_view_if_needed()
+    time = over_time.bounding_box()
     assert time
     page.mouse.move(time["x"] + 20, time["y"] + 30)
     page.mouse.down()
     page.mouse.move(time["x"] + 200, time["y"] + 30, steps=5)
     page.mouse.up()
     page.wait_for_url(re.compile(r"bfrom=2026.*bto=2026"))
-    expect(page.locator(".abs .chip")).to_be_visible()
+    expect(page.locator(".abx .chip")).to_be_visible()
 
 
 def test_a_set_can_be_typed(site: Site, page: Page) -> None:
@@ -151,7 +153,7 @@ def test_a_set_can_be_typed(site: Site, page: Page) -> None:
     page.get_by_label("Expression of set A").fill("outcome = fault")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("a=outcome"))
-    expect(page.locator(".abs").first).to_contain_text("traces")
+    expect(page.locator(".abx").first).to_contain_text("traces")
     page.get_by_role("link", name="Swap A and B").click()
     page.wait_for_url(re.compile("b=outcome"))
 

@@ -2,7 +2,7 @@
 -- in set A and who in set B. A trace may be in both.
 , sided AS MATERIALIZED (
     SELECT
-        trace_hi, trace_lo, first_ns, response_ns, services, root_name, root_method, root_status, outcome,
+        trace_hi, trace_lo, first_ns, duration_ns, response_ns, errors, throttles, faults, services, root_name, root_method, root_status, outcome,
         /*a*/ AS a, /*b*/ AS b
     FROM matched AS t
 )
