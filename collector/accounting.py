@@ -236,6 +236,15 @@ class Accounting:
         """A transport refused a request before anybody looked inside it."""
         self.settled(self.arrived(source, size), now_ns=now_ns, error=reason)
 
+    def dropped(self, source: Source, reason: str, count: int, *, now_ns: int, size: int = 0) -> None:
+        """The same for many at once, `size` bytes together, where nobody has the time to count each."""
+        with self._lock:
+            book = self._book(source)
+            book.requests += count
+            book.arrived_bytes += size
+            book.last_ns = now_ns
+            _add(book.refused_requests, {reason: count})
+
     def committed(
         self, signal: Signal, *, seconds: float, items: int, requests: int, size: int, now_ns: int
     ) -> None:

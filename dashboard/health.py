@@ -36,7 +36,10 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The WSGI application. clock: nanoseconds since the epoch. process: figures of the process itself."""
+    """The WSGI application. clock: nanoseconds since the epoch. process: figures of the process itself.
+
+    more: figures that other parts count.
+    """
 
     store: Store
     control: Control
@@ -46,6 +49,7 @@ class Health:
     process: Callable[[], Mapping[str, float]] = dict
     clock: Callable[[], int] = time.time_ns
     started: float = field(default_factory=time.time)
+    more: Callable[[], Iterable[Figure]] = tuple
 
     def handles(self, environ: WSGIEnvironment) -> bool:
         """Whether the request is for one of these and not for a page."""
@@ -93,6 +97,7 @@ class Health:
             yield _one(name, kind, "Of the process as the system counts it.", value)
         yield from of_accounting(self.accounting.snapshot())
         yield from of_store(self.store.stats())
+        yield from self.more()
 
     def _allowed(self, environ: WSGIEnvironment) -> bool:
         if not self.control.has_keys():

@@ -11,12 +11,12 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from alarms.scheduler import Job, Scheduler
 from collector.accounting import Accounting
@@ -25,15 +25,19 @@ from collector.errors import ListenError, RaywatchError, Unauthenticated
 from collector.pipeline import Limits as PipelineLimits
 from collector.pipeline import Pipeline
 from collector.receivers.bodies import Budget
+from collector.receivers.formats import FormatsDecoder
 from collector.receivers.listen import Address, is_loopback
-from collector.receivers.otlp import OtlpDecoder
 from collector.receivers.otlp_grpc import GrpcLimits, OtlpGrpc
 from collector.receivers.otlp_http import Authenticate, Cors, OtlpHttp
 from collector.receivers.otlp_json import json_to_protobuf
 from collector.receivers.server import HttpLimits, HttpServer
+from collector.receivers.xray_daemon import XrayDaemon
 from collector.storage.control import Control, hash_secret, new_secret
 from collector.storage.store import MEMORY, Retention, Store, StoreOptions, open_store
 from dashboard import Web, WebSettings, create_app
+from dashboard.aws.call import Parts
+from dashboard.aws.front import AwsFront, FrontOptions
+from dashboard.aws.registry import SERVICES
 from dashboard.health import Health
 from dashboard.tracing import observe_pages
 from dashboard.web import LOOPBACK_HOSTS
@@ -53,20 +57,27 @@ MAINTAIN_SECONDS = 60
 log = logging.getLogger(__name__)
 
 
-class Application:
-    """The WSGI callable of every HTTP port: OTLP, what machines ask, this user's commands, pages."""
+class Handles(Protocol):
+    """A WSGI callable that says which requests are for it."""
 
-    def __init__(self, otlp: OtlpHttp, health: Health, local: LocalApi, pages: WSGIApplication) -> None:
-        self._otlp, self._health, self._local, self._pages = otlp, health, local, pages
+    def handles(self, environ: WSGIEnvironment) -> bool: ...
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]: ...
+
+
+class Application:
+    """The WSGI callable of every HTTP port: OTLP, then the first that takes the request, else pages."""
+
+    def __init__(self, otlp: OtlpHttp, doors: Sequence[Handles], pages: WSGIApplication) -> None:
+        self._otlp, self._doors, self._pages = otlp, doors, pages
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """PEP 3333."""
         if environ.get("PATH_INFO", "").startswith("/v1/"):
             return self._otlp(environ, start_response)
-        if self._health.handles(environ):
-            return self._health(environ, start_response)
-        if self._local.handles(environ):
-            return self._local(environ, start_response)
+        for door in self._doors:
+            if door.handles(environ):
+                return door(environ, start_response)
         return self._pages(environ, start_response)
 
 
@@ -109,7 +120,7 @@ def _start(stack: ExitStack, config: Config, version: str) -> Serving:
     store = _store(stack, settings, LiveRetention(live))
     accounting = Accounting()
     limits = PipelineLimits(inbox_bytes=settings.limits.queue)
-    pipeline = Pipeline(store, OtlpDecoder, accounting, limits=limits)
+    pipeline = Pipeline(store, FormatsDecoder, accounting, limits=limits)
     pipeline.start()
     drained = threading.Event()
     stack.callback(drained.set)
@@ -178,24 +189,44 @@ def _listen(stack: ExitStack, server: Serving, wanted: listen.Binds) -> None:
             limits=GrpcLimits(message=settings.limits.request),
             budget=server.budget,
         )
-    binds = [(one.host, one.port) for one in (wanted.pages, wanted.otlp_http) if one is not None]
+    doors = [one for one in (wanted.pages, wanted.otlp_http, wanted.xray_tcp) if one is not None]
+    binds = list(dict.fromkeys((one.host, one.port) for one in doors))
     routes = _Later()
-    http = HttpServer(routes, list(dict.fromkeys(binds)), limits=HttpLimits(workers=settings.limits.workers))
+    http = HttpServer(routes, binds, limits=HttpLimits(workers=settings.limits.workers))
+    daemon = _daemon(server, wanted)
     try:
         if grpc is not None:
             grpc.start()
             stack.callback(grpc.close, 3.0)
+        if daemon is not None:
+            daemon.start()
+            stack.callback(daemon.close, 3.0)
         http.start()
     except ListenError as error:
         raise RaywatchError(listen.explain_busy(str(error), wanted)) from error
     stack.callback(http.close, 3.0)
+    at = {one: http.addresses[binds.index((one.host, one.port))] for one in doors}
     server.running = replace(
         server.running,
-        url=_url(wanted.pages, http.addresses[0]),
-        otlp_http=_url(wanted.otlp_http, http.addresses[-1]) if wanted.otlp_http else "",
+        url=_url(wanted.pages, at[wanted.pages]),
+        otlp_http=_url(wanted.otlp_http, at[wanted.otlp_http]) if wanted.otlp_http else "",
         otlp_grpc=_url(wanted.otlp_grpc, grpc.addresses[0]) if wanted.otlp_grpc and grpc else "",
+        xray_udp=str(daemon.addresses[0][0]) if daemon else "",
+        xray_tcp=_url(wanted.xray_tcp, at[wanted.xray_tcp]) if wanted.xray_tcp else "",
     )
     routes.ready(_application(server, admit))
+
+
+def _daemon(server: Serving, wanted: listen.Binds) -> XrayDaemon | None:
+    """The X-Ray daemon's UDP port, if it is on."""
+    if wanted.xray_udp is None:
+        return None
+    host, port = wanted.xray_udp.host, wanted.xray_udp.port
+    if not is_loopback(host):
+        log.warning(
+            "UDP %s:%d (xray_udp): whoever can reach it can send segments; UDP asks for no key", host, port
+        )
+    return XrayDaemon(server.pipeline.accept, server.accounting, [(host, port)])
 
 
 class _Later:
@@ -222,15 +253,22 @@ def _application(server: Serving, admit: Authenticate) -> Application:
         max_body=settings.limits.request,
         budget=server.budget,
     )
+    aws = AwsFront(
+        SERVICES,
+        Parts(server.store, server.control, server.pipeline.accept, float(settings.limits.query_time)),
+        server.accounting,
+        budget=server.budget,
+        options=FrontOptions(settings.limits.request, frozenset(settings.cors_origins)),
+    )
     health = Health(
         server.store, server.control, server.accounting, server.running.version, server.closing.is_set,
-        process.figures,
+        process.figures, more=aws.figures,
     )  # fmt: skip
     local = LocalApi(server.store, server.control, server.running.token)
     pages = create_app(_web(server))
     if server.observation is not None:
         observe_pages(pages, server.observation)
-    return Application(otlp, health, local, pages)
+    return Application(otlp, (aws, health, local), pages)
 
 
 def _web(server: Serving) -> Web:

@@ -41,6 +41,8 @@ FLAGS = {
     "port": ("--port", "PORT", "Pages, JSON and OTLP/HTTP; 0 for any free one."),
     "otlp_http": ("--otlp-http", "ADDRESS", "OTLP/HTTP; PORT, HOST:PORT or off."),
     "otlp_grpc": ("--otlp-grpc", "ADDRESS", "OTLP/gRPC; PORT, HOST:PORT or off."),
+    "xray_udp": ("--xray-udp", "ADDRESS", "X-Ray daemon, segments; PORT, HOST:PORT or off."),
+    "xray_tcp": ("--xray-tcp", "ADDRESS", "X-Ray daemon, HTTP; PORT, HOST:PORT or off."),
     "auth": ("--auth", "auto|on|off", "Whether keys and logins are asked for."),
     "log_level": ("--log-level", "LEVEL", "debug, info, warning or error."),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from collector.errors import RaywatchError
@@ -18,6 +18,7 @@ class Bind:
     host: str
     port: int
     setting: str
+    datagrams: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +28,24 @@ class Binds:
     pages: Bind
     otlp_http: Bind | None
     otlp_grpc: Bind | None
+    xray_udp: Bind | None = None
+    xray_tcp: Bind | None = None
 
     def all(self) -> list[Bind]:
         """Those that are on."""
-        return [one for one in (self.pages, self.otlp_http, self.otlp_grpc) if one is not None]
+        every = (self.pages, self.otlp_http, self.otlp_grpc, self.xray_udp, self.xray_tcp)
+        return [one for one in every if one is not None]
 
 
 def binds(settings: Settings) -> Binds:
     """Where to listen."""
+    udp = _parse(settings.xray_udp, "localhost", "xray_udp")
     return Binds(
         Bind(settings.host, settings.port, "port"),
         _parse(settings.otlp_http, settings.host, "otlp_http"),
         _parse(settings.otlp_grpc, settings.host, "otlp_grpc"),
+        udp and replace(udp, datagrams=True),
+        _parse(settings.xray_tcp, settings.host, "xray_tcp"),
     )
 
 
@@ -50,8 +57,12 @@ def _parse(text: str, host: str, setting: str) -> Bind | None:
 
 
 def refuse_open_doors(wanted: Binds, *, any_key: bool, auth: str) -> None:
-    """Raise RaywatchError when others could reach it without saying who they are."""
-    outside = next((one for one in wanted.all() if not is_loopback(one.host)), None)
+    """Raise RaywatchError when others could reach it without saying who they are.
+
+    Datagrams are left out: nobody can be asked there, and their address is another than localhost only when
+    a person named one for them alone.
+    """
+    outside = next((one for one in wanted.all() if not one.datagrams and not is_loopback(one.host)), None)
     if outside is None or (any_key and auth != "off"):
         return
     setting = "host" if outside.setting == "port" else outside.setting
@@ -69,24 +80,29 @@ def refuse_open_doors(wanted: Binds, *, any_key: bool, auth: str) -> None:
 def explain_busy(message: str, wanted: Binds) -> str:
     """A message about a port that is taken, with who has it and which setting chooses another."""
     for one in wanted.all():
+        if one.datagrams != ("UDP" in message):
+            continue
         if one.port and f":{one.port}:" in message + ":" and "uses this port" in message:
-            owner = port_owner(one.port)
+            owner = port_owner(one.port, datagrams=one.datagrams)
             flag = "--" + one.setting.replace("_", "-")
+            off = "" if one.setting == "port" else "; `off` does without it"
+            kind = "UDP port" if one.datagrams else "port"
             return (
-                f"port {one.port} is in use{' by ' + owner if owner else ''}; stop that program or choose "
-                f"another port with {flag} or RAYWATCH_{one.setting.upper()}"
+                f"{kind} {one.port} is in use{' by ' + owner if owner else ''}; "
+                f"stop that program or choose another port with {flag} or RAYWATCH_{one.setting.upper()}{off}"
             )
     return message
 
 
-def port_owner(port: int) -> str:
-    """'name (pid 42)' of who listens on a TCP port, '' where the system does not tell."""
+def port_owner(port: int, *, datagrams: bool = False) -> str:
+    """'name (pid 42)' of who listens on a TCP or UDP port, '' where the system does not tell."""
     inodes = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+    protocol, listening = ("udp", "07") if datagrams else ("tcp", "0A")
+    for table in (f"/proc/net/{protocol}", f"/proc/net/{protocol}6"):
         with suppress(OSError):
             for line in Path(table).read_text("ascii").splitlines()[1:]:
                 parts = line.split()
-                if parts[3] == "0A" and int(parts[1].rpartition(":")[2], 16) == port:
+                if parts[3] == listening and int(parts[1].rpartition(":")[2], 16) == port:
                     inodes.add(f"socket:[{parts[9]}]")
     for process in Path("/proc").glob("[0-9]*") if inodes else ():
         with suppress(OSError):

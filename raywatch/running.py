@@ -30,6 +30,8 @@ class Running:
     otlp_grpc: str
     token: str
     version: str
+    xray_udp: str = ""
+    xray_tcp: str = ""
 
 
 def find(data: str) -> Running | None:

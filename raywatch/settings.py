@@ -234,6 +234,14 @@ class Settings:
     port: int = setting(8000, PORT, "Pages, JSON and OTLP/HTTP.")
     otlp_http: str = setting("4318", ADDRESS, "OTLP/HTTP where SDKs look for it; the same as on `port`.")
     otlp_grpc: str = setting("4317", ADDRESS, "OTLP/gRPC.")
+    xray_udp: str = setting(
+        "localhost:2000",
+        ADDRESS,
+        "X-Ray segments, as the X-Ray daemon takes them. A port alone is on localhost: UDP asks for no key.",
+    )
+    xray_tcp: str = setting(
+        "localhost:2000", ADDRESS, "What X-Ray SDKs ask their daemon over HTTP; the same as on `port`."
+    )
     auth: str = setting(
         "auto", AUTH, "Ask senders for a key and people for a login. `auto`: as soon as there is an API key."
     )

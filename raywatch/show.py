@@ -49,6 +49,8 @@ def banner(settings: Settings, running: Running, login: str, version: str) -> It
         yield _line(
             "" if running.otlp_http else "Send to", Text.assemble(f"{where:<21}", ("  OTLP/gRPC", "dim"))
         )
+    if running.xray_udp:
+        yield _line("", Text.assemble(f"{running.xray_udp:<21}", ("  X-Ray daemon", "dim")))
     keep = settings.retention.traces
     bounds = [text for text in (show_seconds(keep.age), show_size(keep.size)) if text != "none"]
     kept = f"  traces kept for {' or '.join(bounds)}" if bounds else ""

@@ -19,7 +19,7 @@ from typing import Any
 from receiving import wait_until
 
 COMMAND = (sys.executable, "-m", "raywatch")
-FREE_PORTS = ("--port", "0", "--otlp-http", "0", "--otlp-grpc", "0")
+FREE_PORTS = ("--port", "0", "--otlp-http", "0", "--otlp-grpc", "0", "--xray-udp", "0", "--xray-tcp", "0")
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 from isal import isal_zlib
 
-from collector.accounting import BAD_ENCODING, TOO_LARGE
+from collector.accounting import BAD_ENCODING, INCOMPLETE, TOO_LARGE, UNSUPPORTED_ENCODING
 from collector.errors import Overloaded, Rejected
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 GZIP = 31
 ZLIB = 15
@@ -118,3 +121,50 @@ def inflate(chunks: Iterable[bytes], limit: int, wrapper: int = GZIP) -> Iterato
                 more = len(piece) == most  # it can hold output back with all input taken
     if room and not between_members:
         raise Rejected(BAD_ENCODING, "the compressed body ends early")
+
+
+def read_body(environ: WSGIEnvironment, limit: int, reservation: Reservation) -> bytes:
+    """The whole body of a request, decompressed. Raises Rejected beyond the limit, as early as can be."""
+    return opened(environ, chunks_of(environ, limit), limit, reservation)
+
+
+def opened(environ: WSGIEnvironment, chunks: Iterable[bytes], limit: int, reservation: Reservation) -> bytes:
+    """A body that was sent with the request's Content-Encoding, decompressed. Raises Rejected."""
+    match environ.get("HTTP_CONTENT_ENCODING", "").strip().lower():
+        case "" | "identity":
+            return gather(chunks, limit, reservation)
+        case "gzip" | "x-gzip":
+            return gather(inflate(chunks, limit), limit, reservation)
+        case other:
+            message = f"content encoding {other[:40]!r} is not supported; use gzip or none"
+            raise Rejected(UNSUPPORTED_ENCODING, message)
+
+
+def chunks_of(environ: WSGIEnvironment, limit: int) -> Iterator[bytes]:
+    """The body as it was sent, in pieces; a declared length over the limit is refused before reading.
+
+    Compressed data can be a little larger than what it holds, hence the room above the limit.
+    """
+    most = limit + (limit >> 10) + 1024
+    stream: Any = environ["wsgi.input"]
+    declared = environ.get("CONTENT_LENGTH", "")
+    if declared and not declared.isdecimal():
+        raise Rejected(INCOMPLETE, "the Content-Length is not a number")
+    if not declared and not environ.get("wsgi.input_terminated"):
+        return
+    left = int(declared) if declared else most + 1
+    if declared and left > most:
+        raise too_large(limit)
+    while left > 0:
+        try:
+            chunk: bytes = stream.read(min(left, CHUNK))
+        except OSError as error:
+            raise Rejected(INCOMPLETE, f"the request's body could not be read: {error}") from error
+        if not chunk:
+            if declared:
+                raise Rejected(INCOMPLETE, "the request's body is shorter than its Content-Length")
+            return
+        left -= len(chunk)
+        yield chunk
+    if not declared:
+        raise too_large(limit)

@@ -44,16 +44,16 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def listen(host: str, port: int) -> list[socket.socket]:
+def listen(host: str, port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> list[socket.socket]:
     """Listening sockets for every address of the host, all on the same port; port 0 picks a free one.
 
-    Raises ListenError, and leaves nothing open then.
+    kind: SOCK_DGRAM for datagrams. Raises ListenError, and leaves nothing open then.
     """
     tries = _TRIES_FOR_A_PORT if port == 0 else 1
     while True:
         tries -= 1
         try:
-            return _listen_once(_addresses(host), host, port)
+            return _listen_once(_addresses(host), host, port, kind)
         except ListenError as error:
             taken = isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EADDRINUSE
             if not (taken and tries):
@@ -80,43 +80,49 @@ def _addresses(host: str) -> tuple[str, ...]:
             return tuple(dict.fromkeys(str(info[4][0]) for info in found))
 
 
-def _listen_once(addresses: Iterable[str], host: str, port: int) -> list[socket.socket]:
+def _listen_once(
+    addresses: Iterable[str], host: str, port: int, kind: socket.SocketKind
+) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     missing: OSError | None = None
     for address in addresses:
         try:
-            sockets.append(_bind(address, port))
+            sockets.append(_bind(address, port, kind))
         except OSError as error:
             if error.errno in _NO_SUCH_ADDRESS:
                 missing = error
                 continue
             _close(sockets)
-            raise ListenError(_explain(Address(address, port), error)) from error
+            raise ListenError(_explain(Address(address, port), kind, error)) from error
         port = port or sockets[0].getsockname()[1]
     if not sockets:
         raise ListenError(f"cannot listen on {host or '*'}: this machine has no such address") from missing
     return sockets
 
 
-def _bind(address: str, port: int) -> socket.socket:
+def _bind(address: str, port: int, kind: socket.SocketKind) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = socket.socket(family, kind)
     try:
-        if os.name == "posix":
+        if (
+            os.name == "posix" and kind is socket.SOCK_STREAM
+        ):  # datagrams would be shared with another program
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         elif exclusive := getattr(socket, "SO_EXCLUSIVEADDRUSE", None):
             sock.setsockopt(socket.SOL_SOCKET, exclusive, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind((address, port))
-        sock.listen(BACKLOG)
+        if kind is socket.SOCK_STREAM:
+            sock.listen(BACKLOG)
     except BaseException:
         sock.close()
         raise
     return sock
 
 
-def _explain(address: Address, error: OSError) -> str:
+def _explain(at: Address, kind: socket.SocketKind, error: OSError) -> str:
+    address = f"UDP {at}" if kind is socket.SOCK_DGRAM else str(at)
     match error.errno:
         case errno.EADDRINUSE:
             return f"cannot listen on {address}: another program uses this port"

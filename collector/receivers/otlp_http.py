@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from collector.accounting import (
-    INCOMPLETE,
     INTERNAL,
     UNSUPPORTED_ENCODING,
     UNSUPPORTED_TYPE,
@@ -26,7 +25,7 @@ from collector.batch import Signal
 from collector.errors import RaywatchError, Rejected, Unauthenticated
 from collector.quiet import QuietLog
 from collector.receivers import otlp_answers as answers
-from collector.receivers.bodies import CHUNK, Budget, Reservation, gather, inflate, too_large
+from collector.receivers.bodies import Budget, Reservation, read_body
 from collector.request import Outcome, Request
 
 if TYPE_CHECKING:
@@ -150,7 +149,7 @@ class OtlpHttp:
             tenant = self._authenticate(headers)
             _check_type(kind)
             with Reservation(self._budget) as reservation:
-                payload = self._read(environ, reservation)
+                payload = read_body(environ, self._max_body, reservation)
                 if kind == JSON:
                     reservation.grow(_JSON_FACTOR * len(payload))
                     payload = self._to_protobuf(signal, payload)
@@ -172,18 +171,6 @@ class OtlpHttp:
         encode = answers.response_json if kind == JSON else answers.response
         return _Reply(HTTPStatus.OK, kind, encode(signal, outcome))
 
-    def _read(self, environ: WSGIEnvironment, reservation: Reservation) -> bytes:
-        """The whole body, decompressed. Raises Rejected beyond the limit, as early as it can be known."""
-        chunks = _chunks(environ, self._max_body)
-        match environ.get("HTTP_CONTENT_ENCODING", "").strip().lower():
-            case "" | "identity":
-                return gather(chunks, self._max_body, reservation)
-            case "gzip" | "x-gzip":
-                return gather(inflate(chunks, self._max_body), self._max_body, reservation)
-            case other:
-                message = f"content encoding {other[:40]!r} is not supported; use gzip or none"
-                raise Rejected(UNSUPPORTED_ENCODING, message)
-
     def _cors_headers(self, environ: WSGIEnvironment) -> list[tuple[str, str]]:
         if not self._cors.origins:
             return []
@@ -195,36 +182,6 @@ class OtlpHttp:
             ("Access-Control-Allow-Origin", origin),
             ("Access-Control-Expose-Headers", "Retry-After"),
         ]
-
-
-def _chunks(environ: WSGIEnvironment, limit: int) -> Iterator[bytes]:
-    """The body as it was sent, in pieces; a declared length over the limit is refused before reading.
-
-    Compressed data can be a little larger than what it holds, hence the room above the limit.
-    """
-    most = limit + (limit >> 10) + 1024
-    stream: Any = environ["wsgi.input"]
-    declared = environ.get("CONTENT_LENGTH", "")
-    if declared and not declared.isdecimal():
-        raise Rejected(INCOMPLETE, "the Content-Length is not a number")
-    if not declared and not environ.get("wsgi.input_terminated"):
-        return
-    left = int(declared) if declared else most + 1
-    if declared and left > most:
-        raise too_large(limit)
-    while left > 0:
-        try:
-            chunk: bytes = stream.read(min(left, CHUNK))
-        except OSError as error:
-            raise Rejected(INCOMPLETE, f"the request's body could not be read: {error}") from error
-        if not chunk:
-            if declared:
-                raise Rejected(INCOMPLETE, "the request's body is shorter than its Content-Length")
-            return
-        left -= len(chunk)
-        yield chunk
-    if not declared:
-        raise too_large(limit)
 
 
 def _headers(environ: WSGIEnvironment) -> dict[str, str]:

@@ -257,6 +257,11 @@ class Control:
         self._live_until = float("-inf")
         return changed
 
+    @property
+    def required(self) -> bool | None:
+        """Whether a key is asked for by setting; None: as soon as there is one."""
+        return self._required
+
     def has_keys(self) -> bool:
         """Whether senders and people are asked who they are: by setting, or because a key is alive."""
         return self.any_key() if self._required is None else self._required

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from collector.batch import Signal
 from collector.request import Outcome, Request
 from collector.storage.control import Control
 from collector.storage.store import Store
@@ -74,3 +75,23 @@ class AwsError(Exception):
 
 
 Operation: TypeAlias = Callable[[Parts, Call, Members], Members]
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """An operation that takes the body as it came, inflated, because it goes on as bytes: PutTraceSegments.
+
+    The front has done all it does for others (who calls, may it, size, gzip; nothing sent is b'{}') but
+    to parse: the body may be anything. What is wrong with it, the operation says, as an AwsError or by
+    letting the pipeline's Rejected and Overloaded pass. Its members in the answer are written as usual.
+    receiver, signal: under which the front counts requests that it refuses before the operation sees them;
+    the operation gives the same names in its `Request`.
+    """
+
+    run: Callable[[Parts, Call, bytes], Members]
+    receiver: str
+    signal: Signal
+
+
+Operations: TypeAlias = Mapping[str, Operation | Raw]
+"""What a topic module offers as OPERATIONS: the operation's name in botocore's model -> what does it."""

@@ -19,6 +19,7 @@ from collector.query.metrics import metric_statistics
 from collector.query.model_metrics import MetricStatistics, SeriesSelector
 from collector.receivers.reasons import REASONS as ITEM_REASONS
 from collector.receivers.reasons import WARNINGS
+from collector.storage.control_agents import Agent, find_agents
 from collector.storage.store import FileInfo, StoreStats
 from dashboard import svg, units
 from dashboard.answers import Answer, Table
@@ -91,6 +92,7 @@ def show(web: Web, ctx: Context) -> Answer:
     signals = find_signals(books, stats)
     disk = _disk(web, stats)
     chosen = next((s for s in sources if ctx.sel == _key(s)), None)
+    agents = find_agents(web.control)
     with step("history"):
         history = _history(web, ctx)
     return Answer(
@@ -98,7 +100,7 @@ def show(web: Web, ctx: Context) -> Answer:
         title="Ingest health",
         data={
             "health": health, "sources": sources, "signals": signals, "files": stats.files, "disk": disk,
-            "history": history,
+            "history": history, "agents": agents,
         },
         extra={
             "key": _key,
@@ -114,6 +116,7 @@ def show(web: Web, ctx: Context) -> Answer:
         tables={
             "sources": Table(_SOURCE_COLUMNS, lambda: _source_rows(sources)),
             "files": Table(_FILE_COLUMNS, lambda: _file_rows(stats.files)),
+            "agents": Table(_AGENT_COLUMNS, lambda: _agent_rows(agents)),
         },
     )  # fmt: skip
 
@@ -264,6 +267,21 @@ _SOURCE_COLUMNS = (
     "in_flight", "last_ns", "reasons",
 )  # fmt: skip
 _FILE_COLUMNS = ("signal", "name", "state", "bytes", "wal_bytes", "rows", "least_ns", "greatest_ns")
+
+
+_AGENT_COLUMNS = (
+    "host", "instance", "arn", "first_ns", "last_ns", "received", "sent", "spilled", "rejected", "errors",
+)  # fmt: skip
+
+
+def _agent_rows(agents: Iterable[Agent]) -> list[Sequence[object]]:
+    return [
+        (
+            *(getattr(a, name) for name in _AGENT_COLUMNS[:-1]),
+            " ".join(f"{k}={n}" for k, n in a.errors.items()),
+        )
+        for a in agents
+    ]
 
 
 def _source_rows(sources: Iterable[Source]) -> list[Sequence[object]]:

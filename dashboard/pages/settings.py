@@ -34,7 +34,8 @@ MOST_NAME = 80
 LEAST_KNOWN_NS = 600 * SECOND
 NAMES = {
     "data": "Data directory", "host": "Host", "port": "Port", "otlp_http": "OTLP/HTTP",
-    "otlp_grpc": "OTLP/gRPC", "auth": "Ask for keys", "api_keys": "Configured keys",
+    "otlp_grpc": "OTLP/gRPC", "xray_udp": "X-Ray daemon, UDP", "xray_tcp": "X-Ray daemon, TCP",
+    "auth": "Ask for keys", "api_keys": "Configured keys",
     "allowed_hosts": "Allowed host names",
     "cors_origins": "Browser senders", "log_level": "Log level", "self_observation": "Self-observation",
     "limits.request": "Largest request", "limits.queue": "Waiting requests", "limits.memory": "Memory",

@@ -195,6 +195,7 @@ def measure(folder: Path, runs: int) -> dict[str, Any]:
     if dataset is None:
         raise BenchError(f"there is no data set in {folder}")
     flags = {"data": str(folder / "data"), "port": "0", "otlp_http": "0", "otlp_grpc": "0"}
+    flags |= {"xray_udp": "off", "xray_tcp": "off"}
     with serving(load(flags=flags, environment={}), version("raywatch")) as server:
         asker = _asker(server.store, dataset)
         with _ingesting(server, RATE):

@@ -54,7 +54,7 @@ class Server:
             "--port",
             "0",
         ]
-        command += ["--otlp-http", "0", "--otlp-grpc", "0"]
+        command += ["--otlp-http", "0", "--otlp-grpc", "0", "--xray-udp", "0", "--xray-tcp", "0"]
         command += [part for text in self._settings for part in ("--set", text)]
         began = time.monotonic()
         self._process = subprocess.Popen(command)  # noqa: S603 (this interpreter, our own module)

@@ -119,8 +119,9 @@ def test_a_busy_port_is_one_line_with_its_owner_and_the_setting(tmp_path: Path) 
     taken = listen("127.0.0.1", 0)
     port = taken[0].getsockname()[1]
     try:
-        for setting in ("port", "otlp-http", "otlp-grpc"):
-            ports = {"port": "0", "otlp-http": "0", "otlp-grpc": "0", setting: str(port)}
+        for setting in ("port", "otlp-http", "otlp-grpc", "xray-tcp"):
+            free = ("port", "otlp-http", "otlp-grpc", "xray-udp", "xray-tcp")
+            ports = {**dict.fromkeys(free, "0"), setting: str(port)}
             flags = [part for name, value in ports.items() for part in (f"--{name}", value)]
             done = raywatch("serve", "--data", str(tmp_path / setting), *flags, check=False)
             assert done.returncode == 1
@@ -202,7 +203,7 @@ def test_the_banner_says_where_to_look_and_to_send(tmp_path: Path) -> None:
 def test_doctor_finds_what_is_wrong(tmp_path: Path) -> None:
     with serving(tmp_path):
         pass
-    ports = ("--port", "0", "--otlp-http", "0", "--otlp-grpc", "0")
+    ports = ("--port", "0", "--otlp-http", "0", "--otlp-grpc", "0", "--xray-udp", "0", "--xray-tcp", "0")
     well = raywatch("doctor", "--data", str(tmp_path), *ports)
     for word in ("duckdb", "free", "control.sqlite", "traces-", "this machine only"):
         assert word in well.stdout

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pyarrow as pa
 import pytest
+from programs import FREE_PORTS
 from receiving import wait_until
 
 from raywatch import local, running
@@ -50,7 +51,7 @@ class Demo:
     def __init__(self, data: Path) -> None:
         self.data = data
         command = [sys.executable, "-m", "raywatch", "demo", "--data", str(data), "--cycle", "40"]
-        command += ["--port", "0", "--otlp-http", "0", "--otlp-grpc", "0"]
+        command += FREE_PORTS
         self.output = data.with_suffix(".log")
         with self.output.open("wb") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -144,8 +145,8 @@ def test_a_program_that_dies_is_replaced_and_none_outlives_the_demo(shop: Demo) 
 
 
 def test_the_demo_ends_by_itself_and_takes_its_data_along(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "raywatch", "demo", "--seconds", "0.5", "--port", "0"]
-    command += ["--otlp-http", "0", "--otlp-grpc", "0"]
+    command = [sys.executable, "-m", "raywatch", "demo", "--seconds", "0.5"]
+    command += FREE_PORTS
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=100, env={"TMPDIR": str(tmp_path)}
     )
