@@ -5,6 +5,7 @@ from __future__ import annotations
 from dashboard.pages import (
     analytics,
     components,
+    deep_links,
     ingest,
     logs,
     metrics,
@@ -31,6 +32,7 @@ PAGES: dict[str, Page] = {
     "more": more.PAGE,
     "views": views.PAGE,
     "components": components.PAGE,
+    "links": deep_links.PAGE,
 }
 
 NAV: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (

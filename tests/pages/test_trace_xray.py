@@ -1,4 +1,4 @@
-"""A trace that came as X-Ray documents: blocks, exceptions, root cause, open segments, raw documents, logs."""
+"""A trace that came as X-Ray documents: blocks, exceptions, root cause, open segments, documents, logs."""
 
 from __future__ import annotations
 
