@@ -130,7 +130,7 @@ def _chain(document: Document, documents: Sequence[Document]) -> Iterator[Thrown
     shown: set[str] = set()
     first = [each for each in own if str(each.get("id")) not in caused] or own[:1]
     for each in first:
-        depth, now = 0, each
+        depth, now = 0, by_id.get(str(each.get("id")))
         while now is not None and str(now.get("id")) not in shown and len(shown) < _MOST_CAUSES:
             shown.add(str(now.get("id")))
             yield _thrown(now, depth)
