@@ -18,6 +18,8 @@ ICONS = {
     "sampling": '<path d="M2.5 3h11L9.5 8v4.5l-3 1V8z"/>',
     "ingest": '<path d="M8 2v7.5M4.8 6.5L8 9.7l3.2-3.2M2.5 11v2.5h11V11"/>',
     "settings": '<path d="M2 4.5h6.5M11.5 4.5H14M2 11.5h2.5M7.5 11.5H14"/><circle cx="10" cy="4.5" r="1.5"/><circle cx="6" cy="11.5" r="1.5"/>',
+    "xray-insights": '<path d="M1.5 9H4l1.8-5.5 3.2 9.5L10.8 8h3.7"/>',
+    "groups": '<path d="M5 2.5H2.5v11H5M11 2.5h2.5v11H11M5.5 6h5M5.5 10h5"/>',
     "search": '<circle cx="7" cy="7" r="4.5"/><path d="M10.4 10.4L14 14"/>',
     "left": '<path d="M10 3.5L5.5 8l4.5 4.5"/>',
     "right": '<path d="M6 3.5L10.5 8 6 12.5"/>',

@@ -6,6 +6,7 @@ from dashboard.pages import (
     analytics,
     components,
     deep_links,
+    groups,
     ingest,
     logs,
     metrics,
@@ -16,6 +17,7 @@ from dashboard.pages import (
     tail,
     traces,
     views,
+    xray_insights,
 )
 from dashboard.pages.page import Page
 
@@ -24,6 +26,8 @@ PAGES: dict[str, Page] = {
     "map": service_map.PAGE,
     "traces": traces.PAGE,
     "analytics": analytics.PAGE,
+    "xray-insights": xray_insights.PAGE,
+    "groups": groups.PAGE,
     "logs": logs.PAGE,
     "tail": tail.PAGE,
     "metrics": metrics.PAGE,
@@ -43,6 +47,8 @@ NAV: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("map", "Service map", "/map"),
             ("traces", "Traces", "/traces"),
             ("analytics", "Analytics", "/analytics"),
+            ("xray-insights", "Insights", "/xray-insights"),
+            ("groups", "Groups", "/groups"),
         ),
     ),
     ("Logs", (("logs", "Logs", "/logs"), ("tail", "Live tail", "/tail"))),
