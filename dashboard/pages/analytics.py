@@ -27,6 +27,7 @@ from dashboard.answers import Answer, Problem, Table
 from dashboard.context import Context
 from dashboard.facets import quoted
 from dashboard.pages.page import Page
+from dashboard.pages.trace_groups import group_expressions
 from dashboard.timerange import BadTime, iso, parse_range
 from dashboard.timing import step
 from dashboard.trace_form import write_form
@@ -71,7 +72,7 @@ def show(web: Web, ctx: Context) -> Answer | Response:
         low, high = ctx.get(f"r{key}min"), ctx.get(f"r{key}max")
         if low or high:
             return _brushed(ctx, key, low, high)
-    around = TraceSelection(ctx.start_ns, ctx.end_ns, filter=ctx.q)
+    around = TraceSelection(ctx.start_ns, ctx.end_ns, filter=ctx.q, groups=group_expressions(web))
     problem = _problem(ctx, "q")
     a, b = (_side(ctx, around, key) for key in "ab")
     if problem or a.problem or b.problem:

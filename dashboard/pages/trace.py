@@ -30,6 +30,7 @@ from dashboard.layout import lay_out
 from dashboard.map_fold import one_client
 from dashboard.map_picture import Look, Picture, draw_narrow, draw_wide
 from dashboard.pages.page import View
+from dashboard.pages.trace_groups import group_expressions
 from dashboard.timerange import SECOND
 from dashboard.timing import step
 from dashboard.trace_compare import compare
@@ -324,11 +325,12 @@ def _rows(spans: Sequence[Span]) -> list[Sequence[object]]:
 
 def _neighbours(web: Web, ctx: Context, trace: Trace) -> Neighbours:
     """By time, within the filter and range that the list had."""
+    groups = group_expressions(web)
 
     def one(start: int, end: int, order: Any) -> str:
         if start >= end:
             return ""
-        selection = TraceSelection(start, end, filter=ctx.q)
+        selection = TraceSelection(start, end, filter=ctx.q, groups=groups)
         try:
             found = find_traces(web.store, selection, order=order, limit=2, deadline=web.settings.deadline)
         except QueryError:

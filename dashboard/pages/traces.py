@@ -7,7 +7,7 @@ and can be compared with the rest.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,6 +34,7 @@ from dashboard.context import Context
 from dashboard.facets import Facet, facets, quoted
 from dashboard.pages import trace, trace_filter
 from dashboard.pages.page import Page
+from dashboard.pages.trace_groups import group_expressions
 from dashboard.timerange import SECOND
 from dashboard.timing import step
 from dashboard.web import Web
@@ -72,7 +73,8 @@ def show(web: Web, ctx: Context) -> Answer | Response:
             return trace_filter.onward(ctx, trace_filter.written(ctx, ctx.q))
         except QueryError as error:
             unsaid = str(error)
-    whole = TraceSelection(ctx.start_ns, ctx.end_ns, filter=ctx.q)
+    groups = group_expressions(web)
+    whole = TraceSelection(ctx.start_ns, ctx.end_ns, filter=ctx.q, groups=groups)
     brushed = replace(whole, dmin_ns=_nanoseconds(ctx, "dmin"), dmax_ns=_nanoseconds(ctx, "dmax"))
     try:
         answer = _answer(web, ctx, whole, brushed)
@@ -82,7 +84,12 @@ def show(web: Web, ctx: Context) -> Answer | Response:
         answer = _answer(web, ctx, plain, replace(brushed, filter=""), problem)
     opened = bool(ctx.get("form")) or bool(unsaid)
     form = trace_filter.shown(ctx, unsaid) if opened else None
-    return replace(answer, extra={**answer.extra, "form": form})
+    return replace(answer, extra={**answer.extra, "form": form, "group_names": _names(groups)})
+
+
+def _names(groups: Mapping[str, str]) -> list[str]:
+    """The names of groups, without their ARNs."""
+    return [name for name in groups if not name.startswith("arn:")]
 
 
 def _answer(

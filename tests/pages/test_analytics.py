@@ -58,6 +58,33 @@ def test_fields_that_the_sets_are_chosen_by_are_not_told(client: FlaskClient) ->
     assert not [d for d in found if "outcome" in (d["field"], d["and_field"])]
 
 
+def test_root_causes_are_grouped_with_counts(client: FlaskClient) -> None:
+    faults, errors, times = data_of(client, a="responsetime > 1")["causes"]
+    first = faults["causes"][0] if faults["causes"][0]["a"] else faults["causes"][1]
+    assert [step["service"] for step in first["steps"]][:3] == ["storefront", "checkout", "payments"]
+    assert (first["exception"], first["a_share"], first["b"]) == ("GatewayTimeout", 1.0, 0)
+    assert first["impacting"] == first["a"] == faults["seen"][0]
+    handled = next(c for c in errors["causes"] if c["steps"][0]["service"] == "payments")
+    assert handled["impacting"] == 0
+    assert times["causes"][0]["coverage"] > 0.5
+    assert times["seen"][1] < times["whole"][1], "a sample, and said"
+    rows = client.get("/analytics.csv?a=responsetime>1&table=causes").text.splitlines()
+    assert rows[0].startswith("kind,path,exception")
+    assert any("storefront: POST > checkout: POST > payments" in row for row in rows)
+
+
+def test_a_root_cause_narrows_a_set(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}/analytics?a=fault")
+    page.locator("section", has_text="Where faults begin").get_by_role(
+        "link", name=re.compile("checkout")
+    ).first.click()
+    page.wait_for_url(re.compile("rootcause"))
+    expect(page.get_by_label("Expression of set A")).to_have_value(
+        'fault AND rootcause.fault.exception { name = "GatewayTimeout" }'
+    )
+    expect(page.locator(".abx").first).to_contain_text(re.compile(r"[1-9]\d* traces"))
+
+
 def test_two_sets_of_ones_own_may_overlap(client: FlaskClient) -> None:
     sets = data_of(client, a='service("payments")', b="fault")["sets"]
     a, b = sets["a"]["counts"], sets["b"]["counts"]

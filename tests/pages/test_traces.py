@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
+from collector.storage.control_xray import Group, Groups
 from tests.pages.running import Site
-from tests.pages.shop import EVIL, EVIL_OPERATION
+from tests.pages.shop import EVIL, EVIL_OPERATION, NOW
 
 MakePage = Callable[..., Page]
 FAILING = "/traces?q=service%28%22payments%22%29%20%7B%20fault%20%7D"
@@ -191,3 +192,14 @@ def test_the_form_is_there_also_for_an_expression_that_cannot_be_read(client: Fl
     page = client.get("/traces?form=1&q=fault+AND+(")
     assert page.status_code == 200
     assert "The expression cannot be read" in page.text
+
+
+def test_a_group_can_be_asked_for_by_expression_and_form(site: Site, client: FlaskClient) -> None:
+    Groups(site.web.control).create(Group(0, "Failing", "", "fault"), NOW, most=25)
+    found = client.get("/traces.json", query_string={"q": 'group.name = "Failing"'}).get_json()
+    assert found["traces"]["total"] == found["overview"]["counts"]["fault"] > 0
+    sent = client.get("/traces?f_set=1&f_group=Failing&form=1")
+    assert sent.headers["Location"].endswith("q=group.name%20%3D%20%22Failing%22")
+    assert 'value="Failing"' in client.get(sent.headers["Location"]).text
+    sets = client.get("/analytics.json", query_string={"a": 'group.name = "Failing"'}).get_json()["sets"]
+    assert sets["a"]["counts"]["total"] == found["traces"]["total"]
