@@ -18,6 +18,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
+from alarms.group_metrics import GroupMetrics
+from alarms.insights_job import InsightsJob
 from alarms.scheduler import Job, Scheduler
 from collector.accounting import Accounting
 from collector.batch import Signal
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 MAINTAIN_SECONDS = 60
+WATCH_SECONDS = 60
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +139,7 @@ def _start(stack: ExitStack, config: Config, version: str) -> Serving:
     _listen(stack, server, wanted)
     if lock is not None:
         lock.tell(server.running)
-    scheduler = Scheduler([Job("maintain", MAINTAIN_SECONDS, lambda: store.maintain(time.time_ns()))])
+    scheduler = Scheduler(_jobs(server))
     scheduler.start()
     stack.callback(scheduler.close)
     if observation is not None:
@@ -145,6 +148,18 @@ def _start(stack: ExitStack, config: Config, version: str) -> Serving:
         server.login = f"{server.running.url}/login?token={control.create_login_token(time.time_ns())}"
     stack.callback(server.closing.set)
     return server
+
+
+def _jobs(server: Serving) -> list[Job]:
+    """What happens by the clock."""
+    store, control = server.store, server.control
+    insights = InsightsJob(store, control)
+    figures = GroupMetrics(store, control, server.pipeline.accept)
+    return [
+        Job("maintain", MAINTAIN_SECONDS, lambda: store.maintain(time.time_ns())),
+        Job("insights", WATCH_SECONDS, lambda: insights.run(time.time_ns())),
+        Job("figures of groups", WATCH_SECONDS, lambda: figures.run(time.time_ns())),
+    ]
 
 
 def _control(stack: ExitStack, settings: Settings, token: str) -> Control:

@@ -198,7 +198,9 @@ class Difference:
 
     inside, outside: traces that have it; *_share: of the traces there. score: bits of evidence that the two
     shares differ (G test, signed: negative when it is rarer inside); p: the chance of as much by accident,
-    after correction for the number of values that were looked at.
+    after correction for the number of values (and pairs) that could have been told (Bonferroni).
+    and_field, and_value: the other half of a pair, '' for a single value. same: further fields and values
+    that exactly the same traces have.
     """
 
     field: str
@@ -209,13 +211,17 @@ class Difference:
     outside_share: float
     score: float
     p: float
+    and_field: str = ""
+    and_value: str = ""
+    same: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Most telling first. inside, outside: how many traces were compared; compared: how many values.
+    """Most telling first. inside, outside: how many traces there are; compared: how many values and pairs
+    the correction is for.
 
-    sampled: only that many of each side were looked at, when there are more.
+    sampled: not all of them were looked at; seen: how many of each side were.
     """
 
     differences: Sequence[Difference]
@@ -223,6 +229,7 @@ class Differences:
     outside: int
     compared: int
     sampled: bool
+    seen: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)

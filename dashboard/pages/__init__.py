@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dashboard.pages import (
+    analytics,
     components,
+    deep_links,
+    groups,
     ingest,
     logs,
     metrics,
@@ -14,6 +17,7 @@ from dashboard.pages import (
     tail,
     traces,
     views,
+    xray_insights,
 )
 from dashboard.pages.page import Page
 
@@ -21,6 +25,9 @@ PAGES: dict[str, Page] = {
     "overview": overview.PAGE,
     "map": service_map.PAGE,
     "traces": traces.PAGE,
+    "analytics": analytics.PAGE,
+    "xray-insights": xray_insights.PAGE,
+    "groups": groups.PAGE,
     "logs": logs.PAGE,
     "tail": tail.PAGE,
     "metrics": metrics.PAGE,
@@ -29,11 +36,21 @@ PAGES: dict[str, Page] = {
     "more": more.PAGE,
     "views": views.PAGE,
     "components": components.PAGE,
+    "links": deep_links.PAGE,
 }
 
 NAV: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     ("", (("overview", "Overview", "/"),)),
-    ("Tracing", (("map", "Service map", "/map"), ("traces", "Traces", "/traces"))),
+    (
+        "Tracing",
+        (
+            ("map", "Service map", "/map"),
+            ("traces", "Traces", "/traces"),
+            ("analytics", "Analytics", "/analytics"),
+            ("xray-insights", "Insights", "/xray-insights"),
+            ("groups", "Groups", "/groups"),
+        ),
+    ),
     ("Logs", (("logs", "Logs", "/logs"), ("tail", "Live tail", "/tail"))),
     ("Metrics", (("metrics", "Metrics", "/metrics"),)),
     ("Configure", (("ingest", "Ingest health", "/ingest"), ("settings", "Settings", "/settings"))),

@@ -45,7 +45,8 @@ def get_stored(store: Reader, trace_id: str, *, tenant: int = 0, deadline: float
     place = find_place(timed, *key, tenant)
     if place is None:
         return None
-    return load_traces(timed, [key], place["first_ns"], place["last_ns"], tenant).get(key)
+    bounds = place["first_ns"], place["last_ns"]
+    return load_traces(timed, [key], *bounds, tenant, figures=True).get(key)
 
 
 def load_range(

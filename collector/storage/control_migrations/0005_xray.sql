@@ -32,6 +32,16 @@ CREATE TABLE insight_events (
     PRIMARY KEY (insight, time_ns)
 );
 
+-- What a group's services and calls did in each window of five minutes: what insights are found in.
+CREATE TABLE insight_windows (
+    tenant      INTEGER NOT NULL,
+    group_name  TEXT NOT NULL,
+    start_ns    BIGINT NOT NULL,
+    end_ns      BIGINT NOT NULL,
+    detail      TEXT NOT NULL,                 -- JSON: counts by node and call, and which were out of the band
+    PRIMARY KEY (tenant, group_name, start_ns)
+);
+
 CREATE TABLE tags (
     tenant  INTEGER NOT NULL,
     arn     TEXT NOT NULL,

@@ -1,0 +1,8 @@
+-- Calls between nodes per window, as the caller saw them.
+SELECT
+    minute_ns // $window_ns * $window_ns AS start_ns, caller, caller_type, callee, callee_type,
+    sum(requests)::BIGINT AS requests, sum(faults)::BIGINT AS faults
+FROM edges
+WHERE tenant = $tenant AND minute_ns >= $start_ns AND minute_ns < $end_ns
+GROUP BY ALL
+HAVING sum(requests) > 0
