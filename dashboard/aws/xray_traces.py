@@ -110,8 +110,7 @@ def get_trace_summaries(parts: Parts, call: Call, members: Members) -> Members:
 def groups_of(parts: Parts, call: Call) -> Mapping[str, str]:
     """The groups that an expression of the call may name."""
     find = parts.others.get(GROUP_EXPRESSIONS)
-    found: Mapping[str, str] = find(call) if find is not None else {"Default": ""}
-    return found
+    return {"Default": "", **(find(call) if find is not None else {})}
 
 
 def query_error_text(error: QueryError) -> str:
