@@ -207,7 +207,7 @@ def _node(node: GraphNode, scene: _Scene) -> NodeMark:
         glyph=GLYPHS.get(node.type, "app"),
         name=shorten(node.name, 22 if form.cls == "wide" else 13),
         meta=meta,
-        said=f"{node.name}, {node.type}: {meta or 'no figures'}"
+        said=f"{node.name}, {node.xray_type or node.type}: {meta or 'no figures'}"
         + (f", {units.percent(fault)} faults" if node.counts.fault else ""),
         arcs=ring(node.counts, form.radius) if known else (),
         badge=known and fault >= FAILING,

@@ -12,6 +12,7 @@ from collector.query.model_logs import LogHistogram
 from collector.query.model_traces import Overview
 from dashboard import units
 from dashboard.context import Context
+from dashboard.coverage import part_with_data
 from dashboard.timerange import SECOND, spell
 from dashboard.verdict import USUAL, Change, compare
 
@@ -87,6 +88,8 @@ def _requests(strip: _Strip) -> Kpi:
         sign = "+" if change > 0 else MINUS
         words = "as before" if abs(change) < 0.005 else f"{sign}{abs(change) * 100:.0f}%"
     against = f"Against the {spell(strip.ctx.range.length_ns)} before"
+    if part := part_with_data(found.seconds, found.start_ns, found.end_ns, strip.ctx.now_ns):
+        words, against = part, f"{against}: {words}"
     values = [float(t) for t in strip.totals]
     return Kpi("Requests", rate, "/s", words, against, values, bad=False, href=strip.ctx.url("/traces"))
 

@@ -23,7 +23,9 @@ def xray_id(number: int) -> str:
 
 
 def document(number: int, id: int, begin: float = 0, end: float | None = 1, **more: Any) -> dict[str, Any]:  # noqa: A002
-    """A segment (or an independent subsegment) of a trace; times in seconds after START, no end: in progress."""
+    """A segment (or an independent subsegment) of a trace; times in seconds after START, no end: in
+    progress.
+    """
     ends = {"in_progress": True} if end is None else {"end_time": START + end}
     parent = {"parent_id": f"{more.pop('parent'):016x}"} if "parent" in more else {}
     return {
@@ -45,6 +47,17 @@ def trace_of(spans: Sequence[Made]) -> Trace:
     rows = {"spans": tables["spans"], "events": tables["span_events"], "links": tables["span_links"]}
     named = {name: tables[name] for name in ("resources", "scopes")}
     return assemble(spans[0].trace_hi, spans[0].trace, rows, named, unpacker(tables["shapes"]))
+
+
+def trace_in(batch: Batch) -> Trace:
+    """The trace whose spans a batch holds, all of them."""
+    tables = {name: rows.to_pylist() for name, rows in batch.tables.items()}
+    spans = tables["spans"]
+    rows = {"spans": spans, "events": tables.get("span_events", []), "links": tables.get("span_links", [])}
+    named = {name: tables[name] for name in ("resources", "scopes")}
+    return assemble(
+        spans[0]["trace_hi"], spans[0]["trace_lo"], rows, named, unpacker(tables.get("shapes", []))
+    )
 
 
 def spans_of(number: int, sent: Mapping[str, Any], service: str = "") -> Iterable[Made]:

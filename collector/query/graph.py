@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
+from collector.aws_names import is_aws
+from collector.query.covered import covered
 from collector.query.figures import Figures, seconds_between, served, whole_minutes
 from collector.query.matching import AROUND, ask, match
 from collector.query.model_traces import Graph, GraphEdge, GraphNode, NodeType, TraceSelection
@@ -29,7 +31,8 @@ def service_graph(store: Reader, selection: TraceSelection, *, now_ns: int, dead
         ask(timed, load_sql(question), params, start_ns=start, end_ns=end).to_pylist()
         for question in ("graph_edges", "graph_red", "graph_namespaces")
     )
-    graph = Graph(start, end, seconds_between(start, end, now_ns), (), (), None)
+    seconds = covered(timed, start, end, now_ns=now_ns, tenant=selection.tenant)
+    graph = Graph(start, end, seconds, (), (), None)
     return draw(graph, edges, red, namespaces)
 
 
@@ -39,7 +42,9 @@ def _graph_of_matching(timed: Timed, selection: TraceSelection, now_ns: int) -> 
     rows = matching.ask(timed, "graph_spans", (_IDS, ids)).to_pylist()
     start, end = selection.start_ns, selection.end_ns
     names = _namespaces(timed, selection.tenant, start, end)
-    graph = Graph(start, end, seconds_between(start, end, now_ns), (), (), 0)
+    minutes = whole_minutes(start, end)
+    seconds = covered(timed, *minutes, now_ns=now_ns, tenant=selection.tenant)
+    graph = Graph(start, end, min(seconds, seconds_between(start, end, now_ns)), (), (), 0)
     return _draw_rows(graph, rows, names)
 
 
@@ -78,9 +83,10 @@ def _draw_rows(graph: Graph, rows: Iterable[Row], namespaces: Iterable[Row]) -> 
 def draw(graph: Graph, edges: Iterable[Row], red: Iterable[Row], namespaces: Iterable[Row]) -> Graph:
     """The graph with its nodes and edges, from counted rows: see graph_edges.sql and graph_red.sql."""
     calls: dict[tuple[Key, Key, bool], Figures] = {}
+    types: dict[Key, set[str]] = {}
     for row in edges:
-        key = (row["caller"], row["caller_type"]), (row["callee"], row["callee_type"]), row["link"]
-        calls.setdefault(key, Figures()).add(row)
+        caller, callee = (_key(row[end], row[f"{end}_type"], types) for end in ("caller", "callee"))
+        calls.setdefault((caller, callee, row["link"]), Figures()).add(row)
     calls = {key: figures for key, figures in calls.items() if figures.requests > 0}
     nodes: dict[Key, Figures] = {(name, "service"): figures for name, figures in services(red).items()}
     for (caller, callee, _), figures in calls.items():
@@ -92,10 +98,23 @@ def draw(graph: Graph, edges: Iterable[Row], red: Iterable[Row], namespaces: Ite
     for row in namespaces:
         names.setdefault(row["service"], set()).add(row["namespace"])
     per_second = 1 / graph.seconds if graph.seconds else 0.0
-    drawn = [_node(key, nodes[key], names, per_second) for key in sorted(nodes)]
+    drawn = [
+        replace(_node(key, nodes[key], names, per_second), xray_type=", ".join(sorted(types.get(key, ()))))
+        for key in sorted(nodes)
+    ]
     return replace(
         graph, nodes=tuple(drawn), edges=tuple(_edge(key, calls[key], per_second) for key in sorted(calls))
     )
+
+
+def _key(name: str, type_: str, types: dict[Key, set[str]]) -> Key:
+    """The node of one end of a call; AWS services are one kind of node, and `types` keeps what X-Ray says."""
+    if not is_aws(type_):
+        return name, cast("NodeType", type_)
+    key: Key = (name, "aws")
+    if type_ != "aws":
+        types.setdefault(key, set()).add(type_)
+    return key
 
 
 def services(red: Iterable[Row]) -> dict[str, Figures]:

@@ -15,8 +15,8 @@ from collector.query.buckets import MINUTE
 from collector.query.filters import TRACES, parse
 from collector.query.filters.groups import expand_groups
 from collector.query.filters.predicate import Places, Predicate, all_of
-from collector.query.filters.traces import compile_traces, find_trace_places
-from collector.query.filters.tree import Node
+from collector.query.filters.traces import asks_index_only, compile_traces, find_trace_places
+from collector.query.filters.tree import Node, OneOf, conjunction, conjuncts
 from collector.query.model_traces import TraceSelection
 from collector.query.reader import FILTER, Timed, load_sql
 from collector.query.reader import ask as ask  # noqa: PLC0414 - most of those who ask take it from here
@@ -66,13 +66,37 @@ def match(
 
     Raises QueryError.
     """
+    asked = answered(timed, selection, tree=tree, also=also)
+    few = _few(timed, selection, asked, also)
+    return _compile(timed, selection, asked if few is None else conjunction([few, asked]), also, few)
+
+
+def answered(
+    timed: Timed, selection: TraceSelection, *, tree: Node | None = None, also: Predicate = ALL
+) -> Node:
+    """The expression of a selection as SQL can answer it: without groups and conditions on root causes."""
     node = parse(selection.filter, TRACES, groups=selection.groups) if tree is None else tree
-    return _compile(timed, selection, node, answered(timed, selection, node, also), also)
-
-
-def answered(timed: Timed, selection: TraceSelection, node: Node, also: Predicate = ALL) -> Node:
-    """The expression with its groups written out, and with what only Python can tell told."""
     return answer_causes(expand_groups(node, selection.groups), _Candidates(timed, selection, also))
+
+
+FEW = 1000
+"""So many traces at most are looked for in the spans by their ids; more are not worth it."""
+
+
+def _few(timed: Timed, selection: TraceSelection, asked: Node, also: Predicate) -> OneOf | None:
+    """The traces that the index alone leaves over, when they are few and something is asked of spans too.
+
+    An attribute costs a look at every span of the range; with this the spans of few traces are enough.
+    """
+    parts = conjuncts(asked)
+    by_index = [part for part in parts if asks_index_only(part)]
+    if not by_index or len(by_index) == len(parts):
+        return None
+    matching = _compile(timed, selection, conjunction(by_index), also)
+    rows = matching.ask(timed, "traces_candidates", limit=FEW + 1).to_pylist()
+    if len(rows) > FEW:
+        return None
+    return OneOf(tuple((row["trace_hi"], row["trace_lo"]) for row in rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +109,20 @@ class _Candidates:
 
     def causes(self, tree: Node, most: int) -> dict[Key, RootCauses] | None:
         """The root causes of the traces that match, None when there are more than `most`."""
-        matching = _compile(self.timed, self.selection, tree, tree, self.also)
+        matching = _compile(self.timed, self.selection, tree, self.also)
         rows = matching.ask(self.timed, "traces_candidates", limit=most + 1).to_pylist()
         return None if len(rows) > most else load_causes(self.timed, rows, self.selection.tenant)
 
 
-def _compile(timed: Timed, selection: TraceSelection, node: Node, asked: Node, also: Predicate) -> Matching:
-    """tree of the answer: node; what is asked of the store: asked."""
+def _compile(
+    timed: Timed, selection: TraceSelection, asked: Node, also: Predicate, few: OneOf | None = None
+) -> Matching:
+    """few: all that can match."""
     around = within(selection.start_ns, selection.end_ns)
     places = find_trace_places(
         timed.store, asked, start_ns=around["before_ns"], end_ns=around["reach_ns"], deadline=timed.left
     )
-    predicate = compile_traces(asked, places)
+    predicate = compile_traces(asked, places, few=few)
     params = {
         "tenant": selection.tenant,
         "start_ns": selection.start_ns,
@@ -108,7 +134,7 @@ def _compile(timed: Timed, selection: TraceSelection, node: Node, asked: Node, a
         **also.params,
     }
     both = Predicate(all_of([also.sql, predicate.sql]))
-    return Matching(selection, node, places, both, params)
+    return Matching(selection, asked, places, both, params)
 
 
 def within(start_ns: int, end_ns: int) -> dict[str, int]:

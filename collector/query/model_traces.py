@@ -392,7 +392,9 @@ NodeType = Literal["service", "client", "database", "cache", "queue", "rpc", "re
 @dataclass(frozen=True, slots=True)
 class GraphNode:
     """A node of the map. id: `type:name`. A client has no figures of its own; what is not instrumented itself
-    has those that its callers saw. namespace: service.namespace, '' when there is none or several."""
+    has those that its callers saw. namespace: service.namespace, '' when there is none or several. xray_type:
+    of an AWS service or resource, such as AWS::DynamoDB::Table.
+    """
 
     id: str
     name: str
@@ -403,6 +405,7 @@ class GraphNode:
     p50_ns: int | None
     p95_ns: int | None
     p99_ns: int | None
+    xray_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,8 +425,8 @@ class GraphEdge:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Nodes and edges in a stable order. seconds: what rates are divided by. traces: how many, None from
-    roll-ups.
+    """Nodes and edges in a stable order. seconds: what rates are divided by, the part of the range with data.
+    traces: how many, None from roll-ups.
     """
 
     start_ns: int
@@ -485,7 +488,7 @@ class ServiceRow:
 
 @dataclass(frozen=True, slots=True)
 class ServiceList:
-    """Worst first: by faults, then by requests. seconds: what rates are divided by."""
+    """Worst first: by faults, then by requests. seconds: what rates are divided by, the part with data."""
 
     start_ns: int
     end_ns: int

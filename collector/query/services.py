@@ -9,8 +9,9 @@ from typing import Any
 
 from collector.attributes import unescape
 from collector.query.buckets import DAY, MINUTE, middle, time_buckets, time_step
+from collector.query.covered import covered
 from collector.query.cursors import decode_cursor, encode_cursor
-from collector.query.figures import seconds_between, served_kinds, total, whole_minutes
+from collector.query.figures import served_kinds, total, whole_minutes
 from collector.query.filters.places import find_places
 from collector.query.filters.predicate import Attributes, Binder
 from collector.query.matching import ask
@@ -48,7 +49,7 @@ def list_services(
     store: Reader, start_ns: int, end_ns: int, *, now_ns: int, tenant: int = 0, deadline: float = 10.0
 ) -> ServiceList:
     """Every service with requests in the range, worst first, and the deployments in it."""
-    question = _question(Timed.of(store, deadline), (start_ns, end_ns), now_ns, tenant)
+    question = _question(Timed.of(store, deadline), (start_ns, end_ns), now_ns, tenant, rated=True)
     rows, deployments = question.services(question.figures(SPARKLINE))
     return ServiceList(question.start, question.end, question.seconds, rows, deployments)
 
@@ -64,7 +65,8 @@ def get_service(
     deadline: float = 10.0,
 ) -> ServiceRow | None:
     """One service with its figures over time, None when it sent nothing in the range."""
-    question = _question(Timed.of(store, deadline), (start_ns, end_ns), now_ns, tenant, service=service)
+    timed = Timed.of(store, deadline)
+    question = _question(timed, (start_ns, end_ns), now_ns, tenant, service=service, rated=True)
     rows, _ = question.services(question.figures(MAX_STEPS))
     return rows[0] if rows else None
 
@@ -73,7 +75,7 @@ def overview(
     store: Reader, start_ns: int, end_ns: int, *, now_ns: int, tenant: int = 0, deadline: float = 10.0
 ) -> Overview:
     """The whole installation: totals, figures over time, services, deployments and the verdict."""
-    question = _question(Timed.of(store, deadline), (start_ns, end_ns), now_ns, tenant)
+    question = _question(Timed.of(store, deadline), (start_ns, end_ns), now_ns, tenant, rated=True)
     figures = question.figures(MAX_STEPS)
     rows, deployments = question.services(figures)
     length = question.end - question.start
@@ -99,11 +101,12 @@ def overview(
 
 
 def _question(
-    timed: Timed, bounds: tuple[int, int], now_ns: int, tenant: int, *, service: str = ""
+    timed: Timed, bounds: tuple[int, int], now_ns: int, tenant: int, *, service: str = "", rated: bool = False
 ) -> _Question:
     start, end = whole_minutes(*bounds)
     params = {"tenant": tenant, "start_ns": start, "end_ns": end, "service": service}
-    return _Question(timed, start, end, seconds_between(start, end, now_ns), params)
+    seconds = covered(timed, start, end, now_ns=now_ns, tenant=tenant) if rated else 0.0
+    return _Question(timed, start, end, seconds, params)
 
 
 class _Figures:
@@ -195,7 +198,7 @@ class _Question:
             environments=_distinct(here, "environment"),
             instances=len({row["instance"] or row["resource_id"] for row in here}),
             counts=counts,
-            rate=counts.total / self.seconds,
+            rate=counts.total / self.seconds if self.seconds else 0.0,
             fault_rate=counts.fault / counts.total if counts.total else 0.0,
             error_rate=(counts.error + counts.throttle) / counts.total if counts.total else 0.0,
             p50_ns=_middle(whole["p50"]),
@@ -306,14 +309,15 @@ def list_operations(
     deadline: float = 10.0,
 ) -> OperationPage:
     """Span names of a service with rate, outcomes and percentiles, from the spans; most time first."""
-    question = _question(Timed.of(store, deadline), (start_ns, end_ns), end_ns, tenant, service=service)
+    timed = Timed.of(store, deadline)
+    question = _question(timed, (start_ns, end_ns), end_ns, tenant, service=service, rated=True)
     after = decode_cursor(cursor, (int, str, int)) if cursor else (0, "", 0)
     rows = question.ask(
         "services_operations", start_ns=start_ns, end_ns=end_ns, limit=limit + 1, first_page=not cursor,
         after_ns=after[0], after_name=after[1], after_kind=after[2],
     )  # fmt: skip
     page = rows[:limit]
-    seconds = max(end_ns - start_ns, 1) / 1e9
+    seconds = min(max(end_ns - start_ns, 1) / 1e9, question.seconds)
     more = ""
     if len(rows) > limit:
         more = encode_cursor([page[-1][name] for name in ("total_ns", "name", "kind")])

@@ -127,8 +127,13 @@ def assemble(
     rows: Mapping[str, Sequence[Row]],
     named: Mapping[str, Sequence[Row]],
     unpack: Unpack,
+    *,
+    figures: bool = True,
 ) -> Trace:
-    """The trace from the rows of its spans, events, links, resources and scopes."""
+    """The trace from the rows of its spans, events, links, resources and scopes.
+
+    figures: with self times and the critical path, which documents do not need.
+    """
     spans = rows["spans"]
     columns = SpanColumns(
         ids=[row["span_id"] for row in spans],
@@ -142,7 +147,10 @@ def assemble(
     tree = build_tree(columns)
     start, end = min(columns.starts), max(columns.ends)
     place = {at: index for index, at in enumerate(tree.order)}
-    derived = _Derived(start, place, self_times(columns, tree), critical_path(columns, tree))
+    if figures:
+        derived = _Derived(start, place, self_times(columns, tree), critical_path(columns, tree))
+    else:
+        derived = _Derived(start, place, [0] * len(spans), [()] * len(spans))
     maker = _Maker(rows, named, unpack, tree, derived)
     failed = first_failure(columns, tree)
     ok, error, throttle, fault = (columns.outcomes.count(code) for code in range(4))

@@ -4,11 +4,12 @@ The rule (X-Ray's, section 6.2 and 8.1 of its specification, in OpenTelemetry's 
 
 queue     messaging.system or messaging.destination.name is given; the only type a CONSUMER span can have,
           so that both ends of a queue meet in one node. Name: the destination, else peer, else the system.
-aws       rpc.system is aws-api, or aws.service is given. Name: the table, bucket, topic or function that
-          is called, else rpc.service, aws.service, peer, address.
+aws       rpc.system is aws-api, aws.service is given, or db.system is DynamoDB. Name: the table, bucket,
+          topic or function that is called, else rpc.service, aws.service, peer, address. The type is X-Ray's
+          for the service, AWS::DynamoDB::Table where the table is known; 'aws' where the service is not.
 cache     db.system is redis, memcached or valkey. Name: peer, address, the system.
-database  any other db.system. Name: peer, table (DynamoDB), db.namespace (of a path its last part, so that
-          SQLite reads well), address, the system.
+database  any other db.system. Name: peer, db.namespace (of a path its last part, so that SQLite reads well),
+          address, the system.
 rpc       rpc.system or rpc.service is given. Name: peer, rpc.service, address, the system.
 remote    anything else that has an address or a URL. Name: peer, address with its port when that is
           neither 80 nor 443, the URL's host.
@@ -25,6 +26,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from collector.aws_names import peer_type
 from collector.receivers.otlp_attributes import AttributeSets
 from collector.receivers.otlp_columns import BLANK, Codes, Ints, Mask, blank, pick
 
@@ -51,6 +53,7 @@ _AWS_NAMES = (
     "aws.lambda.resource_mapping.id", "faas.invoked_name",
 )  # fmt: skip
 
+_DYNAMODB = pa.array(["dynamodb", "aws.dynamodb"])
 _CACHES = pa.array(["redis", "memcached", "valkey"])
 _SCALARS = {type_: pa.scalar(type_) for type_ in (QUEUE, AWS, CACHE, DATABASE, RPC, REMOTE, "")}
 _AWS_API, _COLON = pa.scalar("aws-api"), pa.scalar(":")
@@ -76,7 +79,12 @@ def peers(sets: AttributeSets, kind: Codes) -> tuple[pa.StringArray, pa.StringAr
         sum(len(where) for where, _, _ in parts)
     )
     names = pa.concat_arrays([name for _, name, _ in parts])
-    types = pa.concat_arrays([pa.repeat(_SCALARS[type_], len(where)) for where, _, type_ in parts])
+    types = pa.concat_arrays(
+        [
+            _aws_types(look, where) if type_ == AWS else pa.repeat(_SCALARS[type_], len(where))
+            for where, _, type_ in parts
+        ]
+    )
     types = pc.if_else(pc.equal(names, BLANK), BLANK, types)
     return pick(names, place), pick(types, place)
 
@@ -115,7 +123,10 @@ def _types(look: _Lookup, calling: Mask, kind: Codes) -> Iterator[tuple[Ints, st
     consumer = kind[rows] == CONSUMER
     queue = having([*_MESSAGING, *_DESTINATION])
     database, rpc, aws = having(_DATABASE), having([*_RPC, *_RPC_SERVICE]), having(_AWS)
-    cache = database & _mask(pc.is_in(look.first(rows, _DATABASE), _CACHES))
+    systems = look.first(rows, _DATABASE) if database.any() else None
+    cache = database if systems is None else _mask(pc.is_in(systems, _CACHES))
+    if systems is not None:
+        aws |= _mask(pc.is_in(systems, _DYNAMODB))
     if rpc.any():
         aws |= _mask(pc.equal(look.first(rows, _RPC), _AWS_API))
     left = np.ones(len(rows), np.bool_)
@@ -136,13 +147,30 @@ def _aws(look: _Lookup, rows: Ints) -> pa.StringArray:
     return _or(name, look.first(rows, [*_RPC_SERVICE, *_AWS, *_PEER, *_ADDRESS]))
 
 
+def _aws_types(look: _Lookup, rows: Ints) -> pa.StringArray:
+    """X-Ray's types of what is called; Python sees each distinct service once."""
+    services = _or(look.first(rows, [*_RPC_SERVICE, *_AWS]), _dynamodb(look, rows))
+    distinct = services.dictionary_encode()
+    plain, tables = (
+        pa.array([peer_type(name, table=table) for name in distinct.dictionary.to_pylist()], pa.string())
+        for table in (False, True)
+    )
+    named = pc.not_equal(_listed(look.first(rows, _TABLE)), BLANK)
+    return pc.if_else(named, tables.take(distinct.indices), plain.take(distinct.indices))
+
+
+def _dynamodb(look: _Lookup, rows: Ints) -> pa.StringArray:
+    """What a call is that names no service: DynamoDB when its database is."""
+    found = pc.is_in(look.first(rows, _DATABASE), _DYNAMODB)
+    return pc.if_else(found, pa.scalar("DynamoDB"), BLANK)
+
+
 def _cache(look: _Lookup, rows: Ints) -> pa.StringArray:
     return look.first(rows, [*_PEER, *_ADDRESS, *_DATABASE])
 
 
 def _database(look: _Lookup, rows: Ints) -> pa.StringArray:
-    name = _or(look.first(rows, _PEER), _listed(look.first(rows, _TABLE)))
-    name = _or(name, _last_part(look.first(rows, _NAMESPACE)))
+    name = _or(look.first(rows, _PEER), _last_part(look.first(rows, _NAMESPACE)))
     return _or(name, look.first(rows, [*_ADDRESS, *_DATABASE]))
 
 

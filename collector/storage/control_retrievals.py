@@ -35,7 +35,7 @@ class Retrieval:
 
 
 def start_retrieval(
-    control: Control, traces: Sequence[str], start_ns: int, end_ns: int, now_ns: int, tenant: int = 0
+    control: Control, traces: Sequence[str], start_ns: int, end_ns: int, now_ns: int, *, tenant: int = 0
 ) -> str:
     """Keep a retrieval; answers its token. Those whose time is over are forgotten."""
     token = secrets.token_urlsafe(32)

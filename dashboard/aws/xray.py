@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dashboard.aws import xray_ingest
+from dashboard.aws import xray_graphs, xray_ingest, xray_traces
 from dashboard.aws.call import Operations
 from dashboard.aws.service import Service
 
-OPERATIONS: Operations = {**xray_ingest.OPERATIONS}
+OPERATIONS: Operations = {
+    **xray_ingest.OPERATIONS,
+    **xray_graphs.OPERATIONS,
+    **xray_traces.OPERATIONS,
+}
 
 XRAY = Service(
     name="xray",

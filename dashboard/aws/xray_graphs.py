@@ -149,7 +149,8 @@ def _asked(question: Any) -> Any:
     try:
         return question()
     except QueryError as error:
-        raise AwsError(INVALID, str(error)) from error
+        place = f" (line {error.line}, column {error.column})" if error.line else ""
+        raise AwsError(INVALID, f"{error}{place}") from error
 
 
 # Pages

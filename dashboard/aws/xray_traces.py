@@ -47,6 +47,8 @@ def invalid(message: str) -> AwsError:
 
 def batch_get_traces(parts: Parts, call: Call, members: Members) -> Members:
     """The documents of up to five traces. Ids that are malformed or unknown are answered as unprocessed."""
+    if members.get("NextToken"):
+        raise invalid("NextToken is none that this operation gave: begin without it.")
     ids = list(dict.fromkeys(members["TraceIds"]))
     if len(ids) > MOST_TRACES:
         raise invalid(f"TraceIds has {len(ids)} ids; at most {MOST_TRACES} can be asked for at a time.")
@@ -153,7 +155,9 @@ def start_trace_retrieval(parts: Parts, call: Call, members: Members) -> Members
     if wrong is not None:
         raise invalid(f"{wrong!r} is no trace id: 32 hex digits, or 1-, 8 and 24 of them, are.")
     texts = [trace_text(*trace_number(text)) for text in ids]
-    return {"RetrievalToken": start_retrieval(parts.control, texts, start, end, call.now_ns, call.tenant)}
+    return {
+        "RetrievalToken": start_retrieval(parts.control, texts, start, end, call.now_ns, tenant=call.tenant)
+    }
 
 
 def list_retrieved_traces(parts: Parts, call: Call, members: Members) -> Members:
@@ -195,7 +199,7 @@ def _unknown_token(token: str) -> AwsError:
 
 
 def retrieved(parts: Parts, call: Call, retrieval: Retrieval, traces: Sequence[str]) -> dict[str, Stored]:
-    """Those of the traces that began in the retrieval's time range, by their id of 32 digits."""
+    """Those of the traces that were in the retrieval's time range, by their id of 32 digits."""
     keys = [trace_number(text) for text in traces]
     found = load_range(
         parts.store, keys, retrieval.start_ns, retrieval.end_ns, tenant=call.tenant, deadline=parts.deadline
@@ -256,7 +260,7 @@ def _links(traces: Iterable[Stored]) -> dict[str, list[dict[str, Any]]]:
                     of_service.setdefault(stored.trace.xray_id, {})[linked] = None
     return {
         service: [
-            {"ReferenceType": "link", "SourceTraceId": source, "DestinationTraceIds": list(linked)}
+            {"ReferenceType": "link", "SourceTraceId": source, "DestinationTraceIds": sorted(linked)}
             for source, linked in by_source.items()
         ]
         for service, by_source in found.items()

@@ -15,6 +15,7 @@ from collector.query.model_traces import Distribution, Graph, GraphEdge, GraphNo
 from collector.query.services import edge_distribution
 from dashboard.answers import Answer, Problem, Table, problem_of
 from dashboard.context import Context
+from dashboard.coverage import part_with_data
 from dashboard.facets import quoted
 from dashboard.map_fold import MOST, by_namespace, long_tail, one_client, without
 from dashboard.map_picture import FAILING, MODES, Look, draw_narrow, draw_wide, share
@@ -64,6 +65,7 @@ def show(web: Web, ctx: Context) -> Answer:
         extra={
             "pictures": (draw_wide(graph, layout, look), draw_narrow(graph, layout, look)),
             "own": own,
+            "rated": part_with_data(whole.seconds, whole.start_ns, whole.end_ns, ctx.now_ns),
             "folded": len(whole.nodes) > MOST,
             "total": len(whole.nodes),
             "namespaces": len({n.namespace for n in whole.nodes if n.namespace}),
@@ -146,8 +148,8 @@ COLUMNS = (
 def _rows(graph: Graph) -> list[tuple[object, ...]]:
     return [
         (
-            n.name, n.type, n.counts.total, n.rate, n.counts.error, n.counts.throttle, n.counts.fault,
-            n.p50_ns, n.p95_ns, n.p99_ns,
+            n.name, n.xray_type or n.type, n.counts.total, n.rate, n.counts.error, n.counts.throttle,
+            n.counts.fault, n.p50_ns, n.p95_ns, n.p99_ns,
         )
         for n in graph.nodes
         if n.type != "client"

@@ -10,6 +10,7 @@ import pytest
 from collector.query.buckets import bucket_of, middle
 from collector.query.graph import service_graph, trace_graph
 from collector.query.model_traces import Counts, Graph, TraceSelection
+from collector.query.services import edge_distribution
 from collector.storage import Store, StoreOptions, open_store
 from tests.random_traces import TRACES_MADE, fill
 from tests.span_rows import MS, Made, trace_id, traces_batch
@@ -98,7 +99,19 @@ def test_rates_are_per_second_of_the_range_so_far(store: Store) -> None:
     assert graph.seconds == 45
     assert graph.nodes[1].rate == pytest.approx(30 / 45)
     graph = service_graph(store, TraceSelection(NOON + 1, NOON + 2 * MINUTE - 1), now_ns=NOW)
-    assert (graph.start_ns, graph.end_ns, graph.seconds) == (NOON, NOON + 2 * MINUTE, 120)
+    assert (graph.start_ns, graph.end_ns, graph.seconds) == (NOON, NOON + 2 * MINUTE, 60)
+
+
+@pytest.mark.parametrize("text", ["", "duration >= 0"])
+def test_rates_are_per_second_of_the_part_with_data(store: Store, text: str) -> None:
+    put(store, *[Made(n, n, 0, n * 60_000, 5, "web") for n in (10, 11, 14)])
+    graph = service_graph(store, TraceSelection(NOON, NOON + 60 * MINUTE, text), now_ns=NOW)
+    assert graph.seconds == 5 * 60
+    assert graph.nodes[1].rate == pytest.approx(3 / 300)
+    late = service_graph(
+        store, TraceSelection(NOON, NOON + 60 * MINUTE, text), now_ns=NOON + 14 * MINUTE + SECOND
+    )
+    assert late.seconds == 4 * 60 + 1
 
 
 def test_a_filter_leaves_only_the_traces_that_match(store: Store) -> None:
@@ -156,3 +169,70 @@ def test_namespaces_of_services(store: Store) -> None:
 def test_an_empty_map(store: Store) -> None:
     graph = service_graph(store, ALL, now_ns=NOW)
     assert (graph.nodes, graph.edges) == ((), ())
+
+
+def test_aws_services_are_one_kind_of_node_and_keep_their_types(store: Store) -> None:
+    put(
+        store,
+        Made(1, 1, 0, 0, 9, "web"),
+        Made(1, 2, 1, 0, 5, "web", kind="client", peer="orders", peer_type="AWS::DynamoDB::Table"),
+        Made(1, 3, 1, 0, 5, "web", kind="client", peer="orders", peer_type="aws"),
+    )
+    for text in ("", "duration >= 0", 'service(id(name: "orders", type: "AWS::DynamoDB::Table"))'):
+        graph = service_graph(store, replace(ALL, filter=text), now_ns=NOW)
+        node = next(node for node in graph.nodes if node.name == "orders")
+        assert (node.id, node.type, node.xray_type) == ("aws:orders", "aws", "AWS::DynamoDB::Table")
+        assert node.counts.total == 2
+    found = edge_distribution(store, ALL.start_ns, ALL.end_ns, source="service:web", target="aws:orders")
+    assert found.total == 2
+
+
+@pytest.mark.parametrize("text", ["", "duration >= 0"])
+def test_what_aws_hands_on_leads_from_its_node(store: Store, text: str) -> None:
+    put(
+        store,
+        Made(1, 1, 0, 0, 9, "web"),
+        Made(1, 2, 1, 0, 5, "web", kind="client", peer="mails", peer_type="AWS::SQS::Queue"),
+        Made(2, 3, 0, 60, 20, "mailer", links=[(1, 2)]),
+    )
+    graph = service_graph(store, replace(ALL, filter=text), now_ns=NOW)
+    assert edges(graph) == {
+        "client:web>service:web": 1,
+        "client:mailer>service:mailer": 1,
+        "service:web>aws:mails": 1,
+        "aws:mails>service:mailer link": 1,
+    }
+    found = edge_distribution(store, ALL.start_ns, ALL.end_ns, source="aws:mails", target="service:mailer")
+    assert found.total == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "traces"),
+    [
+        ('service(id(type: "AWS::DynamoDB::Table"))', 1),
+        ('service(id(type: "AWS::S3"))', 1),
+        ('service(id(type: "AWS::DynamoDB"))', 0),
+        ('service(id(type: "aws"))', 4),
+        ('service(id(type: "AWS::SQS"))', 2),
+        ('service(){type = "AWS::DynamoDB::Table"}', 1),
+        ('service(){type = "aws"}', 3),
+        ('service(){type = "AWS::SQS"}', 2),
+        ('edge("web", id(type: "AWS::S3"))', 1),
+    ],
+)
+def test_filters_know_the_types_of_aws_services(store: Store, text: str, traces: int) -> None:
+    peers = (
+        ("orders", "AWS::DynamoDB::Table"),
+        ("S3", "aws"),
+        ("mail", "AWS::SQS"),
+        ("mails", "queue"),
+        ("x", "aws"),
+    )
+    for number, (peer, type_) in enumerate(peers, start=1):
+        attributes = {"rpc.service": peer}
+        put(
+            store,
+            Made(number, 1, 0, 0, 9, "web"),
+            Made(number, 2, 1, 0, 5, "web", kind="client", peer=peer, peer_type=type_, attributes=attributes),
+        )
+    assert service_graph(store, replace(ALL, filter=text), now_ns=NOW).traces == traces

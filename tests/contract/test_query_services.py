@@ -186,7 +186,7 @@ def test_operations_by_the_time_they_took(store: Store) -> None:
     assert first.counts == Counts(ok=10, total=10)
     assert first.p50_ns == middle(bucket_of(25 * MS))
     assert whole.operations[1].counts == Counts(error=10, total=10)
-    assert first.rate == pytest.approx(10 / 3600)
+    assert first.rate == pytest.approx(10 / 60), "all of it is in one minute"
     page = list_operations(store, "web", NOON, NOW, limit=2)
     names, cursor = [each.operation for each in page.operations], page.cursor
     while cursor:

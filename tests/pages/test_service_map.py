@@ -155,3 +155,13 @@ def test_names_are_text_and_the_list_is_there_without_a_script(site: Site, open_
     page.locator(".maplist summary").click()
     expect(page.locator(".maplist td", has_text=EVIL)).to_be_visible()
     expect(page.locator(".map.narrow .node").first).to_be_visible()
+
+
+def test_rates_say_over_which_part_of_the_range_they_are(client: FlaskClient) -> None:
+    assert "Rates over the" not in client.get("/map").text
+    assert "over the" not in client.get("/").text.split("<table")[0]
+    long = client.get("/map?from=-24h")
+    assert re.search(r"Rates over the \d+ (min|h)[^<]* with data", long.text)
+    seconds = client.get("/map.json?from=-24h").get_json()["graph"]["seconds"]
+    assert 0 < seconds < 0.9 * 24 * 3600
+    assert re.search(r"over the \d+ (min|h)[^<]* with data", client.get("/?from=-24h").text)

@@ -21,7 +21,7 @@ from storing import MINUTE, NOON, SECOND, batch, one, rows
 from collector.storage import StoreOptions
 from collector.storage.duck import DuckStore
 
-AT_ONCE = ("database", "cache", "aws")
+AT_ONCE = ("database", "cache", "aws", "AWS::SNS")
 SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5
 PATIENCE = 15
 
@@ -233,12 +233,16 @@ def role(item: dict[str, Any]) -> str:
     return "at once" if item["peer_type"] in AT_ONCE else "later"
 
 
-def references(item: dict[str, Any]) -> set[tuple[int, int]]:
+def references(item: dict[str, Any]) -> set[tuple[tuple[int, int], bool]]:
+    """The spans that an item refers to as its callers; True: by way of an event."""
     found = set()
-    if item["kind"] in (2, 5) and item["parent_id"]:
-        found.add((item["trace_hi"], item["parent_id"]))
-    if item["kind"] == 5:
-        found |= {(link["linked_trace_hi"], link["linked_span_id"]) for link in item["links"]}
+    consumes = item["kind"] == CONSUMER
+    if item["kind"] in (SERVER, CONSUMER) and item["parent_id"]:
+        found.add(((item["trace_hi"], item["parent_id"]), consumes))
+    for link in item["links"]:
+        other = link["linked_trace_hi"] != item["trace_hi"]
+        if consumes or (item["kind"] == SERVER and other):
+            found.add(((link["linked_trace_hi"], link["linked_span_id"]), True))
     return found
 
 
@@ -253,36 +257,41 @@ def expected_edges(spans: list[dict[str, Any]]) -> dict[Any, Counter[str]]:
 
     callees = [(reference, item) for item in spans for reference in references(item)]
     for item in spans:
-        mine = [callee for key, callee in callees if key == (item["trace_hi"], item["span_id"])]
+        mine = [event for (key, event), _ in callees if key == (item["trace_hi"], item["span_id"])]
         kind = item["peer_type"] or "remote"
-        answered = bool(mine) if role(item) == "later" else any(callee["kind"] == 2 for callee in mine)
+        answered = bool(mine) if role(item) == "later" else not all(mine)
         if role(item) == "queue" or (role(item) in ("at once", "later") and not answered):
             count((item["service"], "service", item["peer"], kind, False), item)
         if item["kind"] == 5 and item["peer"] and item["peer_type"] == "queue":
             count((item["peer"], "queue", item["service"], "service", True), item)
         if not item["parent_id"]:
-            count((item["service"], CALLERS.get(item["kind"], "root"), item["service"], "service", False), item)
-    for reference, callee in callees:
+            count(
+                (item["service"], CALLERS.get(item["kind"], "root"), item["service"], "service", False), item
+            )
+    for (reference, event), callee in callees:
         callers = [item for item in spans if (item["trace_hi"], item["span_id"]) == reference]
         if callers:
-            count_call(count, callers[0], callee)
+            count_call(count, callers[0], callee, consumes=event)
     return {key: total for key, total in edges.items() if any(total.values())}
 
 
-def count_call(count: Callable[..., None], caller: dict[str, Any], callee: dict[str, Any]) -> None:
-    consumes = callee["kind"] == CONSUMER
-    named = consumes and callee["peer_type"] == "queue" and bool(callee["peer"])
-    sent = role(caller) == "queue" and consumes
+def count_call(
+    count: Callable[..., None], caller: dict[str, Any], callee: dict[str, Any], *, consumes: bool
+) -> None:
+    named = callee["kind"] == CONSUMER and callee["peer_type"] == "queue" and bool(callee["peer"])
+    handed_on = role(caller) == "at once" and caller["peer_type"].startswith("AWS::")
+    sent = consumes and (role(caller) == "queue" or handed_on)
     if named and sent:
         return
     if sent:
-        count((caller["peer"], "queue", callee["service"], "service", True), callee)
+        count((caller["peer"], caller["peer_type"], callee["service"], "service", True), callee)
     elif named:
         count((caller["service"], "service", callee["peer"], "queue", False), caller)
-    elif callee["service"] != caller["service"] or role(caller):
+    elif callee["service"] != caller["service"] or caller["kind"] in (CLIENT, PRODUCER):
         kind = "service" if callee["service"] != caller["service"] else "self"
+        calls = caller["kind"] in (CLIENT, PRODUCER)
         segment = caller["kind"] in (SERVER, CONSUMER) or not caller["parent_id"]
-        told = callee if segment and not role(caller) and not consumes else caller
+        told = callee if segment and not calls and not consumes else caller
         count((caller["service"], kind, callee["service"], "service", consumes), told)
 
 
@@ -439,7 +448,8 @@ def test_calls_arrive_in_any_order(bench: Bench, name: str, action: str) -> None
 def test_a_call_is_remote_only_after_a_while(bench: Bench) -> None:
     write_spans(bench, bench.settled([item(1, CLIENT, **REMOTE)]))
     bench.store.settle()
-    requests = "SELECT coalesce(sum(requests), 0)::BIGINT FROM edges WHERE tenant = $tenant AND caller_type <> 'root'"
+    no_root = "tenant = $tenant AND caller_type <> 'root'"
+    requests = f"SELECT coalesce(sum(requests), 0)::BIGINT FROM edges WHERE {no_root}"
     assert one(bench.store, "traces", requests, tenant=bench.tenant) == 0
     bench.store.settle(remote=True)
     assert one(bench.store, "traces", requests, tenant=bench.tenant) == 1

@@ -1,4 +1,6 @@
-"""Processed documents: which version counts, what stands under what, what is inferred (sections 1.9 and 6.5)."""
+"""Processed documents: which version counts, what stands under what, what is inferred (sections 1.9 and
+6.5).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.query.xray.documents import document_text, trace_documents
@@ -37,17 +39,21 @@ def shape(documents: list[dict[str, Any]]) -> Any:
 
 def test_a_segment_comes_back_with_what_the_schema_has_of_it() -> None:
     sent = document(
-        1, 1, parent=9, origin="AWS::ECS::Container", user="alice", in_progress=False, error=False, colour="red",
+        1, 1, parent=9, origin="AWS::ECS::Container", user="alice", in_progress=False, error=False,
+        colour="red",
         type="segment?", annotations={"a": 1}, metadata={"default": {"x": [1]}}, aws={"xray": {"sdk": "x"}},
-        subsegments=[below(2, name="local", namespace="local", trace_id="t", parent_id="p", type="subsegment", user="no")],
+        subsegments=[below(2, name="local", namespace="local", trace_id="t", parent_id="p",
+        type="subsegment", user="no")],
     )  # fmt: skip
     assert made(sent) == [
         {
             "id": f"{1:016x}", "name": "shop", "start_time": START, "end_time": START + 1, "trace_id": ID,
-            "parent_id": f"{9:016x}", "origin": "AWS::ECS::Container", "user": "alice", "annotations": {"a": 1},
+            "parent_id": f"{9:016x}", "origin": "AWS::ECS::Container", "user": "alice",
+            "annotations": {"a": 1},
             "metadata": {"default": {"x": [1]}}, "aws": {"xray": {"sdk": "x"}},
             "subsegments": [
-                {"id": f"{2:016x}", "name": "local", "start_time": START, "end_time": START + 1, "namespace": "local"}
+                {"id": f"{2:016x}", "name": "local", "start_time": START, "end_time": START + 1,
+                "namespace": "local"}
             ],
         }
     ]  # fmt: skip
@@ -123,6 +129,7 @@ def sets_of_documents(draw: st.DrawFn) -> list[dict[str, Any]]:
     return sent
 
 
+@settings(deadline=None)
 @given(sent=sets_of_documents(), data=st.data())
 def test_the_order_of_arrival_does_not_matter(sent: list[dict[str, Any]], data: st.DataObject) -> None:
     again = data.draw(st.permutations(sent))
@@ -134,6 +141,7 @@ def test_the_order_of_arrival_does_not_matter(sent: list[dict[str, Any]], data: 
     assert {each["id"] for each in sent} <= set(ids)
 
 
+@settings(deadline=None)
 @given(sent=sets_of_documents())
 def test_processed_documents_are_their_own_processed_documents(sent: list[dict[str, Any]]) -> None:
     parts, _ = parts_of([Original(orjson.dumps(each).decode(), at) for at, each in enumerate(sent)])
@@ -150,7 +158,8 @@ def test_what_is_no_document_is_passed_over(text: str) -> None:
 # Inferred segments
 
 DYNAMO = below(
-    2, 0.1, 0.3, name="DynamoDB", namespace="aws", fault=True, cause={"exceptions": []}, metadata={"m": {"a": 1}},
+    2, 0.1, 0.3, name="DynamoDB", namespace="aws", fault=True, cause={"exceptions": []},
+    metadata={"m": {"a": 1}},
     aws={"operation": "GetItem", "table_name": "orders"}, http={"response": {"status": 500}},
 )  # fmt: skip
 
@@ -158,8 +167,10 @@ DYNAMO = below(
 def test_a_call_without_a_segment_has_an_inferred_one() -> None:
     _, inferred = made(document(1, 1, subsegments=[DYNAMO]))
     assert inferred == {
-        "id": inferred_id(ID, f"{2:016x}"), "name": "DynamoDB", "start_time": START + 0.1, "end_time": START + 0.3,
-        "trace_id": ID, "parent_id": f"{2:016x}", "inferred": True, "origin": "AWS::DynamoDB::Table", "fault": True,
+        "id": inferred_id(ID, f"{2:016x}"), "name": "DynamoDB", "start_time": START + 0.1,
+        "end_time": START + 0.3,
+        "trace_id": ID, "parent_id": f"{2:016x}", "inferred": True, "origin": "AWS::DynamoDB::Table",
+        "fault": True,
         "aws": {"operation": "GetItem", "table_name": "orders"}, "http": {"response": {"status": 500}},
         "metadata": {"m": {"a": 1}},
     }  # fmt: skip

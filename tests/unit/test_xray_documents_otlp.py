@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.query.xray.documents import trace_documents
 from collector.query.xray.documents_infer import walk
-from collector.query.xray.documents_otlp import Indexing, clean_name, service_segment_id
+from collector.query.xray.documents_names import clean_name
+from collector.query.xray.documents_otlp import Indexing, service_segment_id
 from tests.span_rows import KINDS, MS, OUTCOMES, Made, span_id, trace_id
 from tests.storing import NOON
 from tests.xray_rows import trace_of, xray_id
@@ -40,7 +41,8 @@ def test_a_trace_becomes_segments_with_subsegments_inside() -> None:
     first, second = made(ROOT, call, pay, work)
     start = NOON / 1e9
     assert first == {
-        "id": span_id(1), "trace_id": ID, "name": "web", "start_time": start, "end_time": (NOON + 100 * MS) / 1e9,
+        "id": span_id(1), "trace_id": ID, "name": "web", "start_time": start,
+        "end_time": (NOON + 100 * MS) / 1e9,
         "metadata": {"default": {"otel.resource.service.name": "web"}},
         "subsegments": [
             {
@@ -180,7 +182,8 @@ HTTP: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"http.response.status_code": 503},
         {"response": {"status": 503, "content_length": 0}},
     ),
-    ("client", {"url.full": "http://x/y?z"}, {"request": {"url": "http://x/y?z"}, "response": {"content_length": 0}}),
+    ("client", {"url.full": "http://x/y?z"}, {"request": {"url": "http://x/y?z"},
+    "response": {"content_length": 0}}),
     (
         "client",
         {"http.request.method": "GET", "aws.xray.traced": True},
@@ -238,7 +241,8 @@ AWS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]] = [
     ({}, {"cloud.account.id": "1"}, {"account_id": "1"}),
     ({"aws.account_id": "2"}, {"cloud.account.id": "1"}, {"account_id": "2"}),
     ({"aws.account_id": "2"}, {"cloud.provider": "gcp"}, None),
-    ({"aws.operation": "o", "aws.region": "r", "aws.requestId": "i"}, {}, {"operation": "o", "region": "r", "request_id": "i"}),
+    ({"aws.operation": "o", "aws.region": "r", "aws.requestId": "i"}, {}, {"operation": "o", "region": "r",
+    "request_id": "i"}),
     ({"rpc.system": "aws-api", "rpc.method": "GetItem"}, {}, {"operation": "GetItem"}),
     ({"rpc.system": "grpc", "rpc.method": "Get"}, {}, None),
     ({"aws.queue.url": "q", "aws.table.name": "t"}, {}, {"queue_url": "q", "table_name": "t"}),
@@ -252,13 +256,15 @@ AWS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]] = [
     ),
     (
         {},
-        {"cloud.platform": "aws_ecs", "container.name": "c", "container.id": "d", "aws.ecs.task.arn": "arn:t"},
+        {"cloud.platform": "aws_ecs", "container.name": "c", "container.id": "d",
+        "aws.ecs.task.arn": "arn:t"},
         {"ecs": {"container": "c", "container_id": "d", "task_arn": "arn:t"}},
     ),
     ({}, {"k8s.cluster.name": "k", "k8s.pod.name": "p"}, {"eks": {"cluster_name": "k", "pod": "p"}}),
     (
         {},
-        {"cloud.platform": "aws_elastic_beanstalk", "service.instance.id": "5", "service.namespace": "e", "service.version": "v"},
+        {"cloud.platform": "aws_elastic_beanstalk", "service.instance.id": "5", "service.namespace": "e",
+        "service.version": "v"},
         {"elastic_beanstalk": {"environment_name": "e", "deployment_id": 5, "version_label": "v"}},
     ),
     ({}, {"aws.log.group.names": ["a", "b"]}, {"cloudwatch_logs": [{"log_group": "a"}, {"log_group": "b"}]}),
@@ -270,7 +276,8 @@ AWS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]] = [
     ),
     (
         {},
-        {"telemetry.sdk.name": "opentelemetry", "telemetry.sdk.language": "python", "telemetry.sdk.version": "1"},
+        {"telemetry.sdk.name": "opentelemetry", "telemetry.sdk.language": "python",
+        "telemetry.sdk.version": "1"},
         {"xray": {"sdk": "opentelemetry for python", "sdk_version": "1", "auto_instrumentation": False}},
     ),
 ]  # fmt: skip
@@ -298,7 +305,8 @@ def test_sql() -> None:
     }
     found = one(Made(1, 2, 1, kind="client", name="SELECT", attributes=attributes))
     assert found["sql"] == {
-        "url": "SELECT", "connection_string": "c/n", "database_type": "mysql", "user": "u", "sanitized_query": "s",
+        "url": "SELECT", "connection_string": "c/n", "database_type": "mysql", "user": "u",
+        "sanitized_query": "s",
     }  # fmt: skip
     assert "metadata" not in found
     local = one(Made(1, 2, 1, kind="client", attributes={"db.system": "sqlite", "db.name": "n"}))
@@ -314,6 +322,9 @@ def test_what_a_segment_has_of_its_service() -> None:
     assert (found["service"], found["user"], found["resource_arn"]) == ({"version": "1"}, "alice", "arn:x")
     assert one(Made(1, 2, resource={"container.image.tag": "t"}))["service"] == {"version": "t"}
     inside = one(Made(1, 2, 1, kind="internal", resource=resource))
+    assert one(Made(1, 2, 1, kind="internal", attributes={"enduser.id": "a"}))["metadata"] == {
+        "default": {"enduser.id": "a"}
+    }
     assert not {"service", "resource_arn", "metadata"} & set(inside)
 
 
@@ -393,14 +404,18 @@ def traces(draw: st.DrawFn) -> list[Made]:
     count = draw(st.integers(1, 12))
     return [
         Made(
-            1, at, draw(st.integers(1, count + 1)) if at > 1 else 0, draw(st.integers(0, 50)), draw(st.integers(0, 50)),
-            draw(st.sampled_from(["a", "b"])), "x", draw(st.sampled_from(KINDS)), draw(st.sampled_from(OUTCOMES)),
-            attributes=draw(st.dictionaries(st.sampled_from(["a", "http.method", "rpc.system"]), st.just("v"))),
+            1, at, draw(st.integers(1, count + 1)) if at > 1 else 0, draw(st.integers(0, 50)),
+            draw(st.integers(0, 50)),
+            draw(st.sampled_from(["a", "b"])), "x", draw(st.sampled_from(KINDS)),
+            draw(st.sampled_from(OUTCOMES)),
+            attributes=draw(st.dictionaries(st.sampled_from(["a", "http.method", "rpc.system"]),
+            st.just("v"))),
         )
         for at in range(1, count + 1)
     ]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(spans=traces())
 def test_every_span_stands_in_exactly_one_document_and_the_order_of_arrival_does_not_matter(
     spans: list[Made],

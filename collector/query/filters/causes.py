@@ -50,7 +50,8 @@ def elements(node: RootCause, causes: RootCauses) -> Iterator[Element]:
         for place, service in enumerate(cause.services):
             if node.element == "service":
                 yield {
-                    **_place(place, len(cause.services)), "name": service.id.name, "type": service.id.type or "",
+                    **_place(place, len(cause.services)), "name": service.id.name,
+                    "type": service.id.type or "",
                     "account.id": service.id.account or "", "inferred": service.inferred,
                 }  # fmt: skip
                 continue
@@ -73,7 +74,7 @@ def _place(index: int, count: int) -> dict[str, Any]:
     return {"index": index, "first": index == 0, "last": index == count - 1}
 
 
-def _meets(node: Node, element: Element) -> bool:
+def _meets(node: Node, element: Element) -> bool:  # noqa: PLR0911 - one for each kind of node
     match node:
         case Everything():
             return True

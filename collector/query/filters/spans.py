@@ -17,6 +17,7 @@ from collector.query.filters.predicate import (
     any_of,
     compare_text,
     flag,
+    negation,
     value_as_text,
 )
 from collector.query.filters.rows import RowCompiler, Rows, TraceId
@@ -40,6 +41,10 @@ PLATFORMS = {
     "AWS::Lambda::Function": "aws_lambda",
 }
 """X-Ray's type of a segment -> resource attribute cloud.platform."""
+_LAUNCHED = {"AWS::ECS::EC2": "ec2", "AWS::ECS::Fargate": "fargate"}
+ORIGIN = "aws.xray.origin"
+_ORIGIN_KEYS = (ORIGIN, "cloud.platform", "aws.ecs.launchtype")
+PEER = "(s.kind IN (3, 4) AND s.peer <> '')"
 _XRAY_PEERS = {"Database::SQL": "database", "AWS::SQS": "queue", "AWS::SQS::Queue": "queue"}
 
 USER = Keys(("enduser.id", "user.id"))
@@ -74,13 +79,27 @@ def exception_condition(operator: Operator, text: str, bind: Binder) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SpanType:
-    """The type of the node that the span stands for: only whole types are compared."""
+    """The type of the node that the span stands for: of its peer, or of its service's segments."""
+
+    keys: tuple[str, ...] = _ORIGIN_KEYS
+
+    def compare_in(self, compiler: RowCompiler, operator: Operator, value: Value) -> str:
+        """X-Ray's types of segments are told by their resources; to the others `service` is the type."""
+        text = value_as_text(value)
+        if not text.startswith("AWS::") or operator not in ("=", "!="):
+            return self.compare(operator, value, compiler.bind)
+        called = all_of([PEER, self.compare("=", value, compiler.bind)])
+        same = any_of([called, all_of([negation(PEER), is_origin(text, compiler)])])
+        return same if operator == "=" else negation(same)
 
     def compare(self, operator: Operator, value: Value, bind: Binder) -> str:
         is_call = "s.kind IN (3, 4) AND s.peer <> ''"
-        own = "CASE WHEN s.peer_type IN ('', 'rpc') THEN 'remote' ELSE s.peer_type END"
-        type_of = f"(CASE WHEN {is_call} THEN {own} ELSE 'service' END)"
         text = value_as_text(value)
+        remote = "WHEN s.peer_type IN ('', 'rpc') THEN 'remote'"
+        queue = "WHEN s.peer_type IN ('AWS::SQS', 'AWS::SQS::Queue') THEN 'queue'"
+        aws = "WHEN starts_with(s.peer_type, 'AWS::') THEN 'aws'" if text == "aws" else ""
+        own = f"CASE {remote} {queue} {aws} ELSE s.peer_type END"
+        type_of = f"(CASE WHEN {is_call} THEN {own} ELSE 'service' END)"
         return compare_text(type_of, operator, _XRAY_PEERS.get(text, text), bind)
 
     def exists(self, bind: Binder) -> str:  # noqa: ARG002 - the protocol's signature
@@ -120,15 +139,21 @@ SPAN_ROWS = Rows(alias="s", fields=FIELDS, text=("s.name", "s.service", "s.peer"
 """Spans: `FROM spans s`, with $tenant, $start_ns and $reach_ns bound by the query around it."""
 
 SEGMENT = "(s.kind IN (2, 5) OR s.parent_id = 0)"
-PEER = "(s.kind IN (3, 4) AND s.peer <> '')"
 _AWS_SERVICE = ("rpc.service", "aws.service")
+
+
+def has_segments(entity: Entity) -> bool:
+    """Whether a service can be of the entity's type: also of any type of X-Ray, which senders are free to
+    tell.
+    """
+    return node_type(entity.type) in ("", "service") or entity.type.startswith("AWS::")
 
 
 def entity_keys(entity: Entity) -> tuple[str, ...]:
     """The attribute keys that the conditions for a node look at."""
     keys = list(ACCOUNT.keys) if entity.account else []
     if entity.type.startswith("AWS::"):
-        keys += ["cloud.platform", *_AWS_SERVICE]
+        keys += [*_ORIGIN_KEYS, *_AWS_SERVICE]
     return tuple(keys)
 
 
@@ -156,11 +181,31 @@ def is_service(entity: Entity, compiler: RowCompiler) -> list[str]:
     found = []
     if entity.name:
         found.append(f"{compiler.rows.alias}.service = {compiler.bind(entity.name)}")
-    if entity.type in PLATFORMS:
-        found.append(compiler.compare(Field("resource", "cloud.platform"), "=", PLATFORMS[entity.type]))
+    if entity.type.startswith("AWS::"):
+        found.append(is_origin(entity.type, compiler))
     elif node_type(entity.type) not in ("", "service"):
         found.append(FALSE)
     return [*found, *_account(entity, compiler)]
+
+
+def is_origin(type_: str, compiler: RowCompiler) -> str:
+    """The span's resource is of that type: its sender said so, or else its platform does (X-Ray's section
+    8.1).
+    """
+    told = Field("resource", ORIGIN)
+    found = [compiler.compare(told, "=", type_)]
+    if type_ in PLATFORMS:
+        launch = Field("resource", "aws.ecs.launchtype")
+        untold = [
+            negation(compiler.exists(told)),
+            compiler.compare(Field("resource", "cloud.platform"), "=", PLATFORMS[type_]),
+        ]
+        if type_ in _LAUNCHED:
+            untold.append(compiler.compare(launch, "=", _LAUNCHED[type_]))
+        elif type_ == "AWS::ECS::Container":
+            untold += [negation(compiler.compare(launch, "=", each)) for each in _LAUNCHED.values()]
+        found.append(all_of(untold))
+    return any_of(found)
 
 
 def is_peer(entity: Entity, compiler: RowCompiler) -> list[str]:
@@ -171,13 +216,23 @@ def is_peer(entity: Entity, compiler: RowCompiler) -> list[str]:
         found.append(f"s.peer = {compiler.bind(entity.name)}")
     if kind == "remote":
         found.append("s.peer_type IN ('remote', 'rpc', '')")
+    elif kind == "aws":
+        found.append(_is_aws(entity, compiler))
+    elif entity.type.startswith("AWS::") and kind:
+        found.append(f"s.peer_type IN ({compiler.bind(kind)}, {compiler.bind(entity.type)})")
     elif kind:
         found.append(f"s.peer_type = {compiler.bind(kind)}")
-    if kind == "aws" and entity.type.startswith("AWS::"):
-        service = entity.type.split("::")[1]
-        fields = (Field("attribute", key) for key in _AWS_SERVICE)
-        found.append(any_of([compiler.compare(field, "=", service) for field in fields]))
     return [*found, *_account(entity, compiler)]
+
+
+def _is_aws(entity: Entity, compiler: RowCompiler) -> str:
+    """A call to that AWS service; where the peer has no type of X-Ray's its attributes name the service."""
+    if not entity.type.startswith("AWS::"):
+        return "(s.peer_type = 'aws' OR starts_with(s.peer_type, 'AWS::'))"
+    service = entity.type.split("::")[1]
+    fields = (Field("attribute", key) for key in _AWS_SERVICE)
+    named = any_of([compiler.compare(field, "=", service) for field in fields])
+    return any_of([f"s.peer_type = {compiler.bind(entity.type)}", all_of(["s.peer_type = 'aws'", named])])
 
 
 def _account(entity: Entity, compiler: RowCompiler) -> list[str]:

@@ -135,8 +135,8 @@ class Or:
 
 
 Node: TypeAlias = (
-    Everything | Compare | Among | Exists | Text | Service | Edge | OneSpan | RootCause | RootCauseJson | OneOf
-    | Not | And | Or
+    Everything | Compare | Among | Exists | Text | Service | Edge | OneSpan | RootCause | RootCauseJson
+    | OneOf | Not | And | Or
 )  # fmt: skip
 
 

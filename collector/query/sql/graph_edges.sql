@@ -5,5 +5,5 @@ SELECT
     sum(throttles)::BIGINT AS throttles, sum(faults)::BIGINT AS faults
 FROM edges
 WHERE tenant = $tenant AND minute_ns >= $start_ns AND minute_ns < $end_ns
-    AND caller_type IN ('service', 'client', 'queue')
+    AND (caller_type IN ('service', 'client', 'queue') OR starts_with(caller_type, 'AWS::'))
 GROUP BY ALL

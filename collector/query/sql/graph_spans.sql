@@ -15,7 +15,7 @@
             WHEN peer_type IN ('database', 'cache', 'aws') OR starts_with(peer_type, 'AWS::') THEN 1
             ELSE 3
         END AS role,
-        role = 0 AND (kind = 2 OR kind = 5 OR parent_id = 0) AS silent
+        kind IN (3, 4) AS calling, NOT calling AND (kind IN (2, 5) OR parent_id = 0) AS silent
     FROM spans SEMI JOIN ids USING (trace_hi, trace_lo)
     WHERE tenant = $tenant AND start_ns >= $start_ns AND start_ns < $reach_ns AND NOT in_progress AND service <> ''
 ),
@@ -24,10 +24,12 @@ links AS (
         s.row, s.parent_id, s.trace_hi, s.trace_lo, l.linked_trace_hi, l.linked_trace_lo, l.linked_span_id
     FROM span_links AS l JOIN s USING (trace_hi, trace_lo, span_id)
     WHERE
-        l.tenant = $tenant AND l.span_start_ns >= $start_ns AND l.span_start_ns < $reach_ns AND s.kind = 5
-        AND NOT (
-            s.trace_hi = l.linked_trace_hi AND s.trace_lo = l.linked_trace_lo AND s.parent_id = l.linked_span_id
-        )
+        l.tenant = $tenant AND l.span_start_ns >= $start_ns AND l.span_start_ns < $reach_ns
+        AND CASE
+            WHEN s.trace_hi = l.linked_trace_hi AND s.trace_lo = l.linked_trace_lo
+            THEN s.kind = 5 AND s.parent_id <> l.linked_span_id
+            ELSE s.kind IN (2, 5)
+        END
 ),
 elsewhere AS (
     SELECT
@@ -40,24 +42,32 @@ elsewhere AS (
         AND (trace_hi, trace_lo) NOT IN (SELECT trace_hi, trace_lo FROM ids)
 ),
 callers AS (
-    SELECT row, trace_hi, trace_lo, span_id, service, peer, role, silent, bucket, outcome FROM s
+    SELECT row, trace_hi, trace_lo, span_id, service, peer, peer_type, role, silent, bucket, outcome FROM s
     UNION ALL
     SELECT
-        0, trace_hi, trace_lo, span_id, service, peer,
-        CASE WHEN kind IN (3, 4) AND peer <> '' AND peer_type = 'queue' THEN 2 ELSE 0 END, false, bucket, outcome
+        0, trace_hi, trace_lo, span_id, service, peer, peer_type,
+        CASE
+            WHEN kind NOT IN (3, 4) OR peer = '' THEN 0
+            WHEN peer_type = 'queue' THEN 2
+            WHEN starts_with(peer_type, 'AWS::') THEN 1
+            ELSE 0
+        END, false, bucket, outcome
     FROM elsewhere
 ),
 callees AS (
-    SELECT row, trace_hi, trace_lo, parent_id AS span_id FROM s WHERE kind IN (2, 5) AND parent_id <> 0
+    SELECT row, trace_hi, trace_lo, parent_id AS span_id, kind = 5 AS consumer
+    FROM s WHERE kind IN (2, 5) AND parent_id <> 0
     UNION ALL
-    SELECT row, linked_trace_hi, linked_trace_lo, linked_span_id FROM links
+    SELECT row, linked_trace_hi, linked_trace_lo, linked_span_id, true FROM links
 ),
 pairs AS MATERIALIZED (
     SELECT
         callers.row AS caller_row, callers.role, callers.silent, callers.service AS caller, callers.peer,
+        callers.peer_type,
         callers.bucket AS caller_bucket, callers.outcome AS caller_outcome,
         callee.service AS callee, callee.bucket AS callee_bucket, callee.outcome AS callee_outcome,
-        callee.kind = 5 AS consumer, CASE WHEN callee.peer_type = 'queue' THEN callee.peer ELSE '' END AS queue
+        callees.consumer,
+        CASE WHEN callee.kind = 5 AND callee.peer_type = 'queue' THEN callee.peer ELSE '' END AS queue
     FROM callers
     JOIN callees USING (trace_hi, trace_lo, span_id)
     JOIN s AS callee ON callee.row = callees.row
@@ -67,7 +77,7 @@ answered AS (
 ),
 between_nodes AS (
     SELECT
-        *, role = 2 AND consumer AS from_queue, queue <> '' AS to_queue,
+        *, consumer AND (role = 2 OR (role = 1 AND starts_with(peer_type, 'AWS::'))) AS from_queue, queue <> '' AS to_queue,
         from_queue OR (silent AND NOT consumer) AS by_callee
     FROM pairs
     WHERE NOT (from_queue AND to_queue) AND (from_queue OR to_queue OR caller <> callee)
@@ -75,7 +85,7 @@ between_nodes AS (
 calls AS (
     SELECT
         CASE WHEN from_queue THEN peer ELSE caller END AS caller,
-        CASE WHEN from_queue THEN 'queue' ELSE 'service' END AS caller_type,
+        CASE WHEN from_queue THEN peer_type ELSE 'service' END AS caller_type,
         CASE WHEN to_queue THEN queue ELSE callee END AS callee,
         CASE WHEN to_queue THEN 'queue' ELSE 'service' END AS callee_type,
         consumer AND NOT to_queue AS link,

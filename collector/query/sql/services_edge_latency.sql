@@ -5,7 +5,12 @@ SELECT
 FROM edges
 WHERE
     tenant = $tenant AND minute_ns >= $start_ns AND minute_ns < $end_ns
-    AND caller_type IN ('service', 'client', 'queue')
-    AND callee_type = $callee_type AND callee = $callee
-    AND ($caller_type = '' OR (caller_type = $caller_type AND caller = $caller))
+    AND (caller_type IN ('service', 'client', 'queue') OR starts_with(caller_type, 'AWS::'))
+    AND (callee_type = $callee_type OR ($callee_type = 'aws' AND starts_with(callee_type, 'AWS::')))
+    AND callee = $callee
+    AND (
+        $caller_type = ''
+        OR (caller = $caller AND caller_type = $caller_type)
+        OR (caller = $caller AND $caller_type = 'aws' AND starts_with(caller_type, 'AWS::'))
+    )
 GROUP BY bucket

@@ -1,10 +1,7 @@
--- The resources that sent something in a range, with the keys and types of their attributes and how many spans.
-SELECT r.resource_id, r.service, coalesce(h.keys, []) AS keys, coalesce(h.types, '') AS types, r.attrs, seen.items
-FROM (
-    SELECT resource_id, sum(items)::BIGINT AS items
-    FROM resources_seen
-    WHERE tenant = $tenant AND last_ns >= $start_ns AND first_ns < $end_ns
-    GROUP BY resource_id
-) AS seen
-JOIN resources AS r USING (resource_id)
-LEFT JOIN shapes AS h USING (shape)
+-- The resources that sent something in a range and say what X-Ray would call them, with the keys and types of
+-- their attributes and how many spans they sent.
+WITH saying AS (SELECT shape, keys, types FROM shapes WHERE list_has_any(keys, $keys::VARCHAR[]))
+SELECT r.resource_id, r.service, saying.keys, saying.types, r.attrs, sum(seen.items)::BIGINT AS items
+FROM saying JOIN resources AS r USING (shape) JOIN resources_seen AS seen USING (resource_id)
+WHERE seen.tenant = $tenant AND seen.last_ns >= $start_ns AND seen.first_ns < $end_ns
+GROUP BY ALL

@@ -33,7 +33,7 @@ from collector.query.filters.tree import (
 )
 from collector.query.xray.root_causes import RootCauses
 
-MOST = 5_000
+MOST = 2_000
 
 
 class TooManyCandidates(QueryError):
@@ -61,8 +61,8 @@ def answer_causes(node: Node, candidates: Candidates) -> Node:
     causes = candidates.causes(wanted, MOST)
     if causes is None:
         raise TooManyCandidates(
-            f"More than {MOST:,} traces would have to be looked at for their root causes: narrow the time range,"
-            ' or add a condition such as service("…") or responsetime > 1.'
+            f"More than {MOST:,} traces would have to be looked at for their root causes: narrow the time"
+            ' range, or add a condition such as service("…") or responsetime > 1.'
         )
     return _replaced(node, causes)
 
@@ -77,7 +77,11 @@ def _necessary(node: RootCause | RootCauseJson) -> Node:
         return Everything()
     if node.cause == "responsetime":
         return Exists(Field("keyword", "responsetime"))
-    return OneSpan("", Compare(Field("keyword", node.cause), "=", value=True))
+    failed: list[Node] = [Compare(Field("keyword", node.cause), "=", value=True)]
+    if node.cause == "error":  # of a request with several flags the outcome is the gravest
+        told = ("aws.xray.error", "aws.xray.throttle")
+        failed += [Compare(Field("attribute", key), "=", value=True) for key in told]
+    return OneSpan("", disjunction(failed))
 
 
 def _replaced(node: Node, causes: Mapping[tuple[int, int], RootCauses]) -> Node:

@@ -8,16 +8,17 @@ specification of X-Ray.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import orjson
 
 from collector.query.model_traces import Trace
-from collector.query.xray.documents_infer import infer
+from collector.query.xray.documents_infer import document_node, infer
 from collector.query.xray.documents_merge import Original, assemble, parts_of
 from collector.query.xray.documents_otlp import DEFAULT_INDEXING, Indexing, derive
+from collector.query.xray.nodes import ServiceId, inferred_node, segment_node
 
 Document: TypeAlias = Mapping[str, Any]
 """A document as the members of its JSON object; times are seconds since the epoch."""
@@ -29,12 +30,14 @@ class TraceDocuments:
 
     trace_id: X-Ray's form. start_ns, duration_ns: earliest start, to the latest end of anything in it.
     documents: segments by their start, then subsegments whose parent is not here, then inferred segments.
+    nodes: the id of each document -> the node of the graph that it belongs to.
     """
 
     trace_id: str
     start_ns: int
     duration_ns: int
     documents: Sequence[Document]
+    nodes: Mapping[str, ServiceId]
 
     @property
     def duration(self) -> float:
@@ -55,12 +58,32 @@ def trace_documents(
     derived = derive(trace, covered, indexing)
     documents = assemble([*sent, *derived], trace.xray_id)
     documents += infer(documents, trace.xray_id)
-    return TraceDocuments(trace.xray_id, trace.start_ns, trace.duration_ns, tuple(documents))
+    nodes = _nodes(trace, covered, documents)
+    return TraceDocuments(trace.xray_id, trace.start_ns, trace.duration_ns, tuple(documents), nodes)
+
+
+def _nodes(trace: Trace, covered: Container[str], documents: Sequence[Document]) -> dict[str, ServiceId]:
+    """Spans name their services and peers as the graph does; a document that was sent names its own."""
+    spans = {span.span_id: span for span in reversed(trace.spans)}
+    found = {}
+    for document in documents:
+        node = None
+        if document.get("inferred") is True:
+            call = spans.get(document["parent_id"])
+            node = inferred_node(call.peer, call.peer_type) if call is not None else None
+        elif document["id"] in spans and document["id"] not in covered:
+            span = spans[document["id"]]
+            known = 0 <= span.resource < len(trace.resources)
+            node = segment_node(span.service, trace.resources[span.resource].attributes if known else {})
+        found[document["id"]] = node or document_node(document)
+    return found
 
 
 def document_text(document: Document) -> str:
     """The document as JSON."""
     try:
         return orjson.dumps(document).decode()
-    except orjson.JSONEncodeError:  # nested deeper than it writes; numbers beyond 64 bits
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    except (
+        orjson.JSONEncodeError
+    ):  # nested deeper than it writes, numbers beyond 64 bits, half a surrogate pair
+        return json.dumps(document, separators=(",", ":"))

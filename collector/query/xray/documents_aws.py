@@ -24,19 +24,20 @@ _EC2 = {
 }  # fmt: skip
 _ECS = {
     "container": "container.name", "container_id": "container.id", "container_arn": "aws.ecs.container.arn",
-    "cluster_arn": "aws.ecs.cluster.arn", "task_arn": "aws.ecs.task.arn", "task_family": "aws.ecs.task.family",
+    "cluster_arn": "aws.ecs.cluster.arn", "task_arn": "aws.ecs.task.arn",
+    "task_family": "aws.ecs.task.family",
     "launch_type": "aws.ecs.launchtype", "availability_zone": "cloud.availability_zone",
 }  # fmt: skip
 _EKS = {"cluster_name": "k8s.cluster.name", "pod": "k8s.pod.name", "container_id": "container.id"}
 
 
 def aws_block(
-    taken: Taken, resource: Mapping[str, Value], version: str, *, segment: bool, call: bool
+    taken: Taken, resource: Mapping[str, Value], place: Mapping[str, Any], *, call: bool
 ) -> dict[str, Any] | None:
     """The block, None when there is nothing in it.
 
-    version: service.version. segment: with what the resource says of where it runs. call: with what the span
-    says of the request.
+    place: what the resource says of where it runs, for a segment. call: with what the span says of the
+    request.
     """
     if text_of(resource.get("cloud.provider")) not in ("", "aws"):
         return None
@@ -48,13 +49,11 @@ def aws_block(
         block |= _tables(taken)
     if account:
         block["account_id"] = account
-    return {**block, **aws_resource_block(resource, version, segment=segment)} or None
+    return {**block, **place} or None
 
 
-def aws_resource_block(resource: Mapping[str, Value], version: str, *, segment: bool) -> dict[str, Any]:
-    """What a resource says of the host, the container, the logs and the SDK."""
-    if not segment:
-        return {}
+def aws_resource_block(resource: Mapping[str, Value], version: str) -> dict[str, Any]:
+    """What a resource says of the host, the container, the logs and the SDK. version: service.version."""
     platform = text_of(resource.get("cloud.platform"))
     block: dict[str, Any] = {}
     if platform == "aws_ec2" or (text_of(resource.get("host.id")) and platform in ("", "aws_ec2")):

@@ -15,7 +15,8 @@ from collector.query.xray.taken import Taken, text_of
 _HTTP = frozenset(
     (
         "http.method", "http.request.method", "http.user_agent", "user_agent.original", "http.client_ip",
-        "client.address", "http.status_code", "http.response.status_code", "http.url", "url.full", "http.host",
+        "client.address", "http.status_code", "http.response.status_code", "http.url", "url.full",
+        "http.host",
         "http.target", "url.path", "http.scheme", "url.scheme", "http.server_name", "url.query",
         "http.response.body.size", "http.response_content_length", "aws.xray.traced",
     )

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from collector.aws_names import DYNAMODB_TABLE, peer_type
-from collector.query.xray.nodes import DATABASE, REMOTE
+from collector.query.xray.nodes import DATABASE, REMOTE, ServiceId, service_id
 
 CALLS = ("aws", "remote")
 _COPIED = ("end_time", "in_progress", "http", "aws", "sql", "error", "throttle", "fault", "metadata")
@@ -65,7 +65,7 @@ def inferred_id(trace_id: str, call_id: str) -> str:
 
 
 def _inferred(call: Mapping[str, Any], trace_id: str) -> dict[str, Any]:
-    made = {
+    return {
         "id": inferred_id(trace_id, call["id"]),
         "name": call.get("name", ""),
         "start_time": call.get("start_time", 0),
@@ -75,7 +75,6 @@ def _inferred(call: Mapping[str, Any], trace_id: str) -> dict[str, Any]:
         "inferred": True,
         "origin": inferred_origin(call),
     }
-    return made
 
 
 def inferred_origin(call: Mapping[str, Any]) -> str:
@@ -94,3 +93,11 @@ def node_name(document: Mapping[str, Any]) -> str:
     if document.get("inferred") and document.get("origin") == DYNAMODB_TABLE and isinstance(aws, Mapping):
         return str(aws.get("table_name"))
     return str(document.get("name", ""))
+
+
+def document_node(document: Mapping[str, Any]) -> ServiceId:
+    """The node that a segment belongs to, by what it says itself."""
+    aws = document.get("aws")
+    account = aws.get("account_id") if isinstance(aws, Mapping) and not document.get("inferred") else None
+    origin = document.get("origin")
+    return service_id(node_name(document), str(account) if account else None, str(origin) if origin else None)

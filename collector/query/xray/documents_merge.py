@@ -7,6 +7,7 @@ length.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -80,8 +81,16 @@ def _read(text: str) -> dict[str, Any] | None:
     try:
         document = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return None
+        document = _read_leniently(text)
     return document if isinstance(document, dict) and _text(document.get("id")) else None
+
+
+def _read_leniently(text: str) -> Any:
+    """What the receiver takes and a strict reader does not: halves of surrogate pairs, NaN (as nothing)."""
+    try:
+        return json.loads(text, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _walk(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
@@ -91,9 +100,11 @@ def _walk(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
         each, parent = todo.pop()
         yield each, parent
         below = each.get("subsegments")
-        for child in reversed(below) if isinstance(below, list) else ():
-            if isinstance(child, dict) and _text(child.get("id")):
-                todo.append((child, _text(each["id"])))
+        todo.extend(
+            (child, _text(each["id"]))
+            for child in (reversed(below) if isinstance(below, list) else ())
+            if isinstance(child, dict) and _text(child.get("id"))
+        )
 
 
 def _text(value: object) -> str:

@@ -7,26 +7,26 @@ specification of X-Ray, with what that exporter loses and Raywatch keeps: flags,
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 
 from collector.attributes import Value, json_text
 from collector.query.model_traces import Resource, Span, SpanLink, Trace
 from collector.query.trace_ids import trace_number, xray_text
-from collector.query.xray.documents_aws import aws_block
+from collector.query.xray.documents_aws import aws_block, aws_resource_block
 from collector.query.xray.documents_cause import cause_of
 from collector.query.xray.documents_http import http_block
 from collector.query.xray.documents_merge import Part
+from collector.query.xray.documents_names import CALLING, name_of, namespace_of
 from collector.query.xray.nodes import origin
 from collector.query.xray.taken import Taken, text_of
 
 ANNOTATIONS_OF_A_TRACE = 50
-_CALLS = ("client", "producer", "consumer")
 _SQL = frozenset(
     (
         "db2",
@@ -42,7 +42,6 @@ _SQL = frozenset(
         "teradata",
     )
 )
-_FORBIDDEN = re.compile(r"[^ 0-9\w.:/%&#=+\-@]|(?![0-9])\d")
 _KEY = re.compile(r"[^A-Za-z0-9.]")
 _METADATA = "aws.xray.metadata."
 _OWN = frozenset(
@@ -57,15 +56,18 @@ _OWN = frozenset(
 class Indexing:
     """Which attributes become annotations: the keys named here (consumed ones too), and all others if `all`.
 
-    most: annotations of one trace; what comes after them is metadata.
+    most: annotations of one trace; what comes after them is metadata. brief: without metadata, for
+    what does not look at it.
     """
 
     keys: frozenset[str] = frozenset()
     all: bool = True
     most: int = ANNOTATIONS_OF_A_TRACE
+    brief: bool = False
 
 
 DEFAULT_INDEXING = Indexing()
+BRIEF = Indexing(brief=True)
 
 
 @dataclass(slots=True)
@@ -73,10 +75,10 @@ class _Budget:
     """The annotations that the trace has already."""
 
     indexing: Indexing
-    used: set[tuple[str, str]] = field(default_factory=set)
+    used: set[tuple[str, type, Value]] = field(default_factory=set)
 
     def admits(self, key: str, value: Value) -> bool:
-        pair = (key, repr(value))
+        pair = (key, type(value), value)
         if pair not in self.used and len(self.used) >= self.indexing.most:
             return False
         self.used.add(pair)
@@ -97,19 +99,40 @@ def service_segment_id(trace_id: str, span_id: str) -> str:
     return hashlib.sha256(f"{trace_id}{span_id}service".encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A resource. block: its part of the aws block."""
+
+    resource: Resource | None
+    attributes: Mapping[str, Value]
+    origin: str | None
+    block: Mapping[str, Any]
+    language: str
+
+    @classmethod
+    def of(cls, resource: Resource | None) -> _Place:
+        """What documents take from it."""
+        if resource is None:
+            return cls(None, {}, None, {}, "")
+        attributes = resource.attributes
+        block = aws_resource_block(attributes, resource.version)
+        return cls(resource, attributes, origin(attributes), block, resource.language)
+
+
 class _Maker:
     """Makes the parts of one trace."""
 
     def __init__(self, trace: Trace, budget: _Budget) -> None:
         self.trace = trace
         self.budget = budget
+        self.places: dict[int, _Place] = {}
 
     def parts(self, span: Span) -> Iterator[Part]:
         """One part, or two for a call that is the local root of its service."""
         local_root = text_of(span.attributes.get("aws.span.kind")) == "LOCAL_ROOT"
         if not local_root:
             yield self._part(span, segment=span.kind == "server" or not span.parent_id)
-        elif span.kind not in _CALLS:
+        elif span.kind not in CALLING:
             yield self._part(span, segment=True, bare=True)
         else:
             yield from self._local_root(span)
@@ -121,49 +144,50 @@ class _Maker:
         fields = {
             name: value for name, value in call.fields.items() if name != "links" or span.kind != "consumer"
         }
-        yield Part(span.span_id, own, False, {"namespace": "remote", **fields})
+        yield Part(span.span_id, own, segment=False, fields={"namespace": "remote", **fields})
         whole = self._part(span, segment=True, bare=True, service=True)
-        yield Part(own, span.parent_id, True, {**whole.fields, "id": own})
+        yield Part(own, span.parent_id, segment=True, fields={**whole.fields, "id": own})
 
     def _part(self, span: Span, *, segment: bool, bare: bool = False, service: bool = False) -> Part:
         """bare: without a namespace. service: the segment beside a local root's call."""
-        resource = self._resource(span)
-        of_resource: Mapping[str, Value] = resource.attributes if resource else {}
+        place = self._place(span)
+        resource, of_resource = place.resource, place.attributes
         taken = Taken(span.attributes)
-        namespace = "" if bare else _namespace(span, taken, segment=segment)
+        namespace = "" if bare else namespace_of(span, taken, segment=segment)
         fields: dict[str, Any] = {
             "id": span.span_id,
-            "name": _name(span, taken, of_resource, local_root=bare),
+            "name": name_of(span, taken, of_resource, local_root=bare),
             "start_time": span.start_ns / 1e9,
             **_end(span),
             **_flags(span),
         }
         http = http_block(span, taken, of_resource)
-        aws = aws_block(
-            taken, of_resource, resource.version if resource else "", segment=segment, call=not service
-        )
+        aws = aws_block(taken, of_resource, place.block if segment else {}, call=not service)
         blocks = {
             "http": None if service else http,
-            "cause": cause_of(span, self.trace.xray_id, resource.language if resource else "", taken),
+            "cause": cause_of(span, self.trace.xray_id, place.language, taken),
             "aws": aws,
-            "origin": origin(of_resource),
+            "origin": place.origin,
             "namespace": namespace or None,
             "links": _links(span) if not service or span.kind == "consumer" else None,
-            "user": taken.first("enduser.id") or None,
         }
         if segment:
-            blocks |= _of_segment(resource)
+            blocks |= {**_of_segment(resource), "user": taken.first("enduser.id") or None}
         else:
             blocks["sql"] = _sql(span, taken)
-        if not segment:
-            del blocks["user"]
         annotations, metadata = self._described(taken, of_resource, segment=segment, service=service)
         blocks |= {"annotations": annotations, "metadata": metadata}
         fields |= {name: value for name, value in blocks.items() if value is not None}
         return Part(span.span_id, span.parent_id, segment, fields)
 
-    def _resource(self, span: Span) -> Resource | None:
-        return self.trace.resources[span.resource] if 0 <= span.resource < len(self.trace.resources) else None
+    def _place(self, span: Span) -> _Place:
+        """What the span's resource is good for, made once."""
+        found = self.places.get(span.resource)
+        if found is None:
+            known = 0 <= span.resource < len(self.trace.resources)
+            resource = self.trace.resources[span.resource] if known else None
+            found = self.places[span.resource] = _Place.of(resource)
+        return found
 
     def _described(
         self, taken: Taken, resource: Mapping[str, Value], *, segment: bool, service: bool
@@ -173,32 +197,42 @@ class _Maker:
         named = taken.attributes.get("aws.xray.annotations")
         wanted = indexing.keys | (set(map(str, named)) if isinstance(named, list | tuple) else set())
         annotations: dict[str, Any] = {}
-        default: dict[str, Any] = {}
         metadata: dict[str, Any] = {}
-        rest = taken.attributes
-        if service:
-            rest = {key: value for key, value in rest.items() if not key.startswith("aws.remote.")}
-        for key, value in sorted(rest.items(), key=lambda each: each[0] not in wanted):
-            if key in _OWN or (key in taken.taken and key not in wanted):
-                continue
-            space = key.removeprefix(_METADATA)
-            if service and (space != key or not _is_scalar(value)):
-                continue
-            if space != key and (found := _object(value)) is not None:
-                metadata[space] = found
-            elif (key in wanted or indexing.all) and _is_scalar(value) and self.budget.admits(key, value):
+        default: dict[str, Any] = {}
+        rest = [
+            (key, value)
+            for key, value in taken.attributes.items()
+            if key not in _OWN
+            and (key not in taken.taken or key in wanted)
+            and not (service and key.startswith("aws.remote."))
+        ]
+        if wanted:
+            rest.sort(key=lambda each: each[0] not in wanted)
+        for key, value in rest:
+            scalar = _is_scalar(value)
+            if key.startswith(_METADATA) and (found := _object(value)) is not None:
+                metadata[key.removeprefix(_METADATA)] = found
+            elif scalar and (key in wanted or indexing.all) and self.budget.admits(key, value):
                 annotations[_KEY.sub("_", key)] = value
-            elif not service:
-                default[key] = _plain(value)
-        for key, value in resource.items() if segment else ():
-            name = f"otel.resource.{key}"
-            if key in indexing.keys and _is_scalar(value) and self.budget.admits(name, value):
-                annotations[_KEY.sub("_", name)] = value
-            else:
-                default[name] = _plain(value)
+            elif not indexing.brief:
+                default[key] = value if scalar else _plain(value)
+        if service:
+            metadata, default = {}, {}
+        if segment and not indexing.brief:
+            self._describe_resource(resource, annotations, default)
         if default:
             metadata["default"] = {**metadata.get("default", {}), **default}
         return annotations or None, metadata or None
+
+    def _describe_resource(
+        self, resource: Mapping[str, Value], annotations: dict[str, Any], default: dict[str, Any]
+    ) -> None:
+        for key, value in resource.items():
+            name = f"otel.resource.{key}"
+            if key in self.budget.indexing.keys and _is_scalar(value) and self.budget.admits(name, value):
+                annotations[_KEY.sub("_", name)] = value
+            else:
+                default[name] = _plain(value)
 
 
 def _end(span: Span) -> dict[str, Any]:
@@ -217,66 +251,6 @@ def _flags(span: Span) -> dict[str, bool]:
     elif span.outcome != "ok":
         said.add(span.outcome)
     return {name: True for name in ("error", "throttle", "fault") if name in said}
-
-
-def _namespace(span: Span, taken: Taken, *, segment: bool) -> str:
-    told = text_of(span.attributes.get("aws.xray.namespace"))
-    if told:
-        return told
-    if taken.peek("rpc.system") == "aws-api" or _aws_service(span, taken):
-        return "aws"
-    if span.kind == "client":
-        return "remote"
-    remote = span.kind in _CALLS and not segment and taken.peek("aws.remote.service")
-    return "remote" if remote else ""
-
-
-def _aws_service(span: Span, taken: Taken) -> str:
-    """aws.service, where it is what names the span."""
-    before = ("aws.remote.service",) if span.kind in _CALLS else ()
-    return "" if any(taken.peek(key) for key in (*before, "peer.service")) else taken.peek("aws.service")
-
-
-def _name(span: Span, taken: Taken, resource: Mapping[str, Value], *, local_root: bool) -> str:
-    """The first of the exporter's candidates that is not empty."""
-    serving = span.kind == "server" or (local_root and span.kind in ("internal", "unspecified", *_CALLS))
-    if serving and (local := taken.peek("aws.local.service")):
-        return local
-    if local_root and span.kind in _CALLS:
-        return text_of(resource.get("service.name")) or span.service or clean_name(span.name)
-    if span.kind in _CALLS and (remote := taken.peek("aws.remote.service")):
-        return _trimmed(remote) if taken.peek("rpc.system") == "aws-api" else remote
-    found = taken.peek("peer.service") or taken.peek("aws.service") or _database(taken)
-    if not found and span.kind == "server":
-        found = text_of(resource.get("service.name")) or span.service
-    found = found or next(filter(None, map(taken.peek, ("rpc.service", "http.host", "net.peer.name"))), "")
-    return found or clean_name(span.name)
-
-
-def _trimmed(name: str) -> str:
-    return name.removeprefix("AWS.SDK.").removeprefix("AWS::")
-
-
-def clean_name(text: str) -> str:
-    """A span's name with only what X-Ray's names may have in them, 200 bytes at most; 'span' for nothing."""
-    kept = "".join(
-        letter
-        for letter in text
-        if letter in " 0123456789_.:/%&#=+-@" or letter.isalpha() or letter.isnumeric()
-    )
-    return kept.encode()[:200].decode(errors="ignore") or "span"
-
-
-def _database(taken: Taken) -> str:
-    name = taken.peek("db.name")
-    if not name:
-        return ""
-    where = taken.peek("db.connection_string").removeprefix("jdbc:")
-    try:
-        host = urlsplit(where).hostname or ""
-    except ValueError:
-        host = ""
-    return f"{name}@{host}" if host else name
 
 
 def _of_segment(resource: Resource | None) -> dict[str, Any]:
@@ -325,9 +299,7 @@ def _object(value: Value) -> Mapping[str, Any] | None:
 
 
 def _is_scalar(value: Value) -> bool:
-    return isinstance(value, str | bool | int) or (
-        isinstance(value, float) and value == value and abs(value) != float("inf")
-    )
+    return isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _plain(value: Value) -> Any:

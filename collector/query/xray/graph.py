@@ -23,7 +23,7 @@ from collector.query.xray.graph_rows import assemble
 from collector.query.xray.identities import Identities, find_identities
 
 SPANS = 100_000
-"""Ranges with at most so many spans are answered from the spans."""
+"""Ranges are answered from the spans when there are at most so many of them in the range and around it."""
 FOREVER = 1 << 62
 """A step so long that everything is in the same one."""
 _FIRST = -(1 << 62)
@@ -52,7 +52,7 @@ def service_graph(
     if not isinstance(parse(filter, TRACES), Everything):
         rows, identities = matching_rows(timed, match(timed, selection))
         return assemble(rows, identities, start_ns, end_ns, exact=True)
-    if count_spans(timed, start_ns, end_ns, tenant) <= spans:
+    if few_spans(timed, start_ns, end_ns, tenant, spans):
         rows, identities = range_rows(timed, start_ns, end_ns, tenant)
         return assemble(rows, identities, start_ns, end_ns, exact=True)
     rows, identities = rolled_rows(timed, start_ns, end_ns, tenant)
@@ -80,12 +80,12 @@ def traces_graph(
     return assemble(rows, identities, first, last, exact=True)
 
 
-def count_spans(timed: Timed, start_ns: int, end_ns: int, tenant: int) -> int:
-    """About how many spans a range holds, by the roll-ups."""
-    start, end = whole_minutes(start_ns, end_ns)
+def few_spans(timed: Timed, start_ns: int, end_ns: int, tenant: int, most: int) -> bool:
+    """Whether there are at most so many spans to look at for a range, by the roll-ups."""
+    start, end = whole_minutes(start_ns - AROUND, end_ns + AROUND)
     params = {"tenant": tenant, "start_ns": start, "end_ns": end}
     table = ask(timed, load_sql("xray_spans"), params, start_ns=start, end_ns=end)
-    return int(table.to_pylist()[0]["spans"])
+    return int(table.to_pylist()[0]["spans"]) <= most
 
 
 def matching_rows(

@@ -94,14 +94,16 @@ class Sum:
         self.first_ns, self.last_ns = 2**63, -(2**63)
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """One more row: requests, errors, throttles, faults, duration_ns, ms, first_ns, last_ns."""
+        """One more row: requests, errors, throttles, faults, duration_ns, first_ns, last_ns, and lists of
+        response times (ms) and how many requests had each (counts).
+        """
         self.total += row["requests"]
         self.errors += row["errors"]
         self.throttles += row["throttles"]
         self.faults += row["faults"]
         self.duration_ns += int(row["duration_ns"])
-        if row["requests"]:
-            self.counts[row["ms"]] = self.counts.get(row["ms"], 0) + row["requests"]
+        for ms, count in zip(row["ms"], row["counts"], strict=True):
+            self.counts[ms] = self.counts.get(ms, 0) + count
         self.reach(row["first_ns"], row["last_ns"])
 
     def reach(self, first_ns: int, last_ns: int) -> None:

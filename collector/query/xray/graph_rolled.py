@@ -19,7 +19,7 @@ from collector.query.buckets import MINUTE, middle
 from collector.query.figures import whole_minutes
 from collector.query.matching import ask
 from collector.query.reader import Timed, load_sql
-from collector.query.xray.identities import NOTHING, Identities, Identity, identity
+from collector.query.xray.identities import KEYS, NOTHING, Identities, Identity, identity
 
 Row = Mapping[str, Any]
 _MS = 1_000_000
@@ -32,7 +32,7 @@ def rolled_rows(
 ) -> tuple[list[Row], Identities]:
     """The rows of the minutes that the range touches. step_ns: a whole number of minutes."""
     start, end = whole_minutes(start_ns, end_ns)
-    params = {"tenant": tenant, "start_ns": start, "end_ns": end, "step_ns": step_ns}
+    params = {"tenant": tenant, "start_ns": start, "end_ns": end, "step_ns": step_ns, "keys": list(KEYS)}
     counted, seen = (
         ask(timed, load_sql(question), params, start_ns=start, end_ns=end).to_pylist()
         for question in ("xray_rolled", "xray_resources_seen")
@@ -51,16 +51,18 @@ def _most(seen: Iterable[Row]) -> tuple[dict[str, int], Identities]:
     known: dict[Identity, int] = {NOTHING: 0}
     numbers = {}
     for service, said_items in items.items():
-        told = {said: count for said, count in said_items.items() if said != NOTHING} or said_items
-        most = max(told, key=lambda said: (told[said], said[0] or "", said[1] or ""))
+        most = max(said_items, key=lambda said: (said_items[said], said[0] or "", said[1] or ""))
         numbers[service] = known.setdefault(most, len(known))
     return numbers, Identities([], [], list(known), [])
 
 
 def _rows(counted: Iterable[Row], numbers: Mapping[str, int]) -> Iterator[Row]:
-    counted = list(counted)
-    clients = {row["callee"] for row in counted if row["caller_type"] in _CLIENTS and row["requests"] > 0}
-    for row in _standing(counted):
+    # Corrections may have taken an edge back altogether.
+    standing = [row for row in counted if row["requests"] > 0]
+    buckets = {bucket for row in standing for bucket in row["buckets"]}
+    ms = {bucket: milliseconds(bucket) for bucket in buckets}
+    clients = {row["callee"] for row in standing if row["caller_type"] in _CLIENTS}
+    for row in standing:
         callee_is_service = row["callee_type"] == "service"
         client = row["caller_type"] in _CLIENTS
         service = row["caller_type"] in ("service", "self")
@@ -71,7 +73,7 @@ def _rows(counted: Iterable[Row], numbers: Mapping[str, int]) -> Iterator[Row]:
             "callee_kind": "segment" if callee_is_service else row["callee_type"],
             "callee_number": numbers.get(row["callee"], 0) if callee_is_service else 0,
             "alias": "",
-            "ms": milliseconds(row["bucket"]),
+            "ms": [ms[bucket] for bucket in row["buckets"]],
             "root": row["part"] == "node" and row["callee"] in clients,
             "last_ns": row["last_ns"] + MINUTE,
         }
@@ -80,22 +82,8 @@ def _rows(counted: Iterable[Row], numbers: Mapping[str, int]) -> Iterator[Row]:
             yield {**found, "part": "node", "root": True}
 
 
-def _standing(counted: Iterable[Row]) -> list[Row]:
-    """Without the edges that corrections took back altogether."""
-    rows = list(counted)
-    totals: dict[tuple[Any, ...], int] = {}
-    for row in rows:
-        totals[_ends(row)] = totals.get(_ends(row), 0) + row["requests"]
-    return [row for row in rows if totals[_ends(row)] > 0]
-
-
-def _ends(row: Row) -> tuple[Any, ...]:
-    names = ("part", "caller", "caller_type", "callee", "callee_type", "link", "time_ns")
-    return tuple(row[name] for name in names)
-
-
 def milliseconds(bucket: int) -> int:
     """The middle of a bucket of response times, in milliseconds of two digits that count."""
-    exact = middle(bucket) / _MS
-    digits = len(str(round(exact))) - 2
-    return round(exact, -digits) if digits > 0 else round(exact)  # type: ignore[return-value]
+    exact = round(middle(bucket) / _MS)
+    unit: int = 10 ** max(len(str(exact)) - 2, 0)
+    return (exact + unit // 2) // unit * unit

@@ -108,7 +108,8 @@ def _add(nodes: _Nodes, names: Names, row: Row) -> None:
         return
     call = nodes.call(names.of(row["caller"], row["caller_kind"], row["caller_number"]), callee, row)
     if row["part"] == "age":
-        call.ages[row["ms"]] = call.ages.get(row["ms"], 0) + row["requests"]
+        for ms, count in zip(row["ms"], row["counts"], strict=True):
+            call.ages[ms] = call.ages.get(ms, 0) + count
         return
     call.sum.add(row)
     if row["alias"]:

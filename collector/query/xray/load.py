@@ -15,7 +15,7 @@ from collector.query.trace import assemble, find_place, read_named, unpacker
 from collector.query.trace_ids import trace_number
 from collector.query.xray.documents import TraceDocuments, trace_documents
 from collector.query.xray.documents_merge import Original
-from collector.query.xray.documents_otlp import DEFAULT_INDEXING, Indexing
+from collector.query.xray.documents_otlp import BRIEF, DEFAULT_INDEXING, Indexing
 from collector.query.xray.root_causes import RootCauses, root_causes
 
 Key: TypeAlias = tuple[int, int]
@@ -53,25 +53,28 @@ def load_range(
 ) -> dict[Key, Stored]:
     """Those of the traces that were at any time in [start_ns, end_ns]."""
     timed = Timed.of(store, deadline)
-    place = {
-        "his": sorted({high for high, _ in keys}), "los": sorted({low for _, low in keys}),
-        "start_ns": start_ns, "end_ns": end_ns, "tenant": tenant,
-    }  # fmt: skip
-    end = min(end_ns, _LAST - 1) + 1
-    rows = ask(timed, load_sql("documents_range"), place, start_ns=start_ns, end_ns=end).to_pylist()
-    known = {(row["trace_hi"], row["trace_lo"]): row for row in rows}
-    wanted = [key for key in keys if key in known]
-    if not wanted:
+    ids = {"his": [high for high, _ in keys], "los": [low for _, low in keys], "tenant": tenant}
+    known = ask(timed, load_sql("xray_places"), ids).to_pylist()[0]
+    tail = ask(timed, load_sql("xray_places_tail"), {**ids, "rolled": known["rolled"]}).to_pylist()[0]
+    places = [row for row in (known, tail) if row["first_ns"] is not None]
+    if not places:
         return {}
-    first = min(known[key]["first_ns"] for key in wanted)
-    last = max(known[key]["last_ns"] for key in wanted)
-    return load_traces(timed, wanted, first, last, tenant)
+    first, last = min(row["first_ns"] for row in places), max(row["last_ns"] for row in places)
+    found = load_traces(timed, keys, first, last, tenant)
+    return {key: each for key, each in found.items() if _was_in(each.trace, start_ns, end_ns)}
+
+
+def _was_in(trace: Trace, start_ns: int, end_ns: int) -> bool:
+    return trace.start_ns <= end_ns and trace.start_ns + trace.duration_ns >= start_ns
 
 
 def load_traces(
-    timed: Timed, keys: Sequence[Key], first_ns: int, last_ns: int, tenant: int
+    timed: Timed, keys: Sequence[Key], first_ns: int, last_ns: int, tenant: int, *, figures: bool = False
 ) -> dict[Key, Stored]:
-    """The traces of these ids whose spans start in [first_ns, last_ns]; those without a span are left out."""
+    """The traces of these ids whose spans start in [first_ns, last_ns]; those without a span are left out.
+
+    figures: with self times and critical paths of the spans, which documents do not need.
+    """
     if not keys:
         return {}
     place = {
@@ -105,7 +108,7 @@ def load_traces(
             own = {name: _used(rows["spans"], named[name], column) for name, column in _NAMED}
             originals = (Original(row["document"], row["seq"]) for row in parts["segments"].get(key, ()))
             found[key] = Stored(
-                assemble(*key, rows, own, unpack),
+                assemble(*key, rows, own, unpack, figures=figures),
                 tuple(originals),
                 len({row["seq"] for row in rows["spans"]}),
             )
@@ -121,7 +124,7 @@ def load_causes(timed: Timed, rows: Sequence[Row], tenant: int) -> dict[Key, Roo
         last = max(min(row["first_ns"] + row["duration_ns"], _LAST) for row in some)
         keys = [(row["trace_hi"], row["trace_lo"]) for row in some]
         for key, stored in load_traces(timed, keys, some[0]["first_ns"], last, tenant).items():
-            found[key] = root_causes(stored.documents().documents)
+            found[key] = root_causes(stored.documents(BRIEF))
     return found
 
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from collector.query.xray.documents_infer import is_call, node_name
-from collector.query.xray.nodes import ServiceId, service_id
+from collector.query.xray.documents import TraceDocuments
+from collector.query.xray.documents_infer import is_call
+from collector.query.xray.nodes import ServiceId
 
 Kind = Literal["fault", "error", "responsetime"]
 KINDS: tuple[Kind, ...] = ("fault", "error", "responsetime")
@@ -68,10 +69,13 @@ class RootCauses:
         return {"fault": self.fault, "error": self.error, "responsetime": self.responsetime}[kind]
 
 
-def root_causes(documents: Sequence[Node], *, slow_ns: int = 0) -> RootCauses:
-    """All root causes of a trace. slow_ns: below this response time nothing is said of where it comes from.
+def root_causes(trace: TraceDocuments, *, slow_ns: int = 0, tree: CauseTree | None = None) -> RootCauses:
+    """All root causes of a trace.
+
+    slow_ns: below this response time nothing is said of where it comes from. tree: of the documents, when
+    it is there already.
     """
-    tree = CauseTree.of(documents)
+    tree = CauseTree.of(trace) if tree is None else tree
     return RootCauses(
         fault=tree.failures(lambda each: each.get("fault") is True),
         error=tree.failures(lambda each: each.get("error") is True or each.get("throttle") is True),
@@ -84,7 +88,7 @@ class CauseTree:
     """The segments and subsegments of a trace, each by its id with what is below it.
 
     parent: of each but the tops; a segment's is the call (or segment) that it answers. owner: the document
-    that it stands in. order: parents first.
+    that it stands in. order: parents first. named: the nodes of documents.
     """
 
     nodes: dict[str, Node] = field(default_factory=dict)
@@ -93,11 +97,13 @@ class CauseTree:
     below: dict[str, list[str]] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     exceptions: dict[str, Node] = field(default_factory=dict)
+    named: Mapping[str, ServiceId] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, documents: Sequence[Node]) -> CauseTree:
+    def of(cls, trace: TraceDocuments) -> CauseTree:
         """The tree of the documents of a trace."""
-        tree = cls()
+        documents = trace.documents
+        tree = cls(named=trace.nodes)
         for document in documents:
             tree._add(document)
         for document in documents:
@@ -219,8 +225,8 @@ class CauseTree:
             at, spent = chosen
             if spent <= _SHARE * (around[1] - around[0]):
                 break
+            shares[at] = min(round(spent / total, 3), shares[path[-1]])
             path.append(at)
-            shares[at] = round(spent / total, 3)
             around = _clip(_interval(self.nodes[at]), around)
 
         def covered(at: str) -> Entity:
@@ -245,7 +251,7 @@ class CauseTree:
                 services.append((document, []))
             services[-1][1].append(entity(at))
         return tuple(
-            CauseService(document_node(document), document.get("inferred") is True, tuple(entities))
+            CauseService(self.named[document["id"]], document.get("inferred") is True, tuple(entities))
             for document, entities in services
         )
 
@@ -265,14 +271,6 @@ def alone_times(intervals: Sequence[tuple[float, float]]) -> list[float]:
         (running.add if begins else running.discard)(at)
         before = time
     return alone
-
-
-def document_node(document: Node) -> ServiceId:
-    """The node that a segment belongs to."""
-    aws = document.get("aws")
-    account = aws.get("account_id") if isinstance(aws, Mapping) and not document.get("inferred") else None
-    origin = document.get("origin")
-    return service_id(node_name(document), str(account) if account else None, str(origin) if origin else None)
 
 
 def _thrown(node: Node) -> Sequence[Node]:

@@ -18,7 +18,6 @@ from collector.query.xray.root_causes import (
     CauseTree,
     RootCauses,
     cause_members,
-    document_node,
     root_causes,
 )
 
@@ -67,12 +66,13 @@ def summarize(
 ) -> TraceSummary:
     """The summary of a trace. event_range: where its last event is looked for, [start, end) in ns."""
     documents = trace.documents
-    tree = CauseTree.of(documents)
+    tree = CauseTree.of(trace)
     root = tree.root
     segments = [each for each in documents if "type" not in each]
-    nodes = [document_node(each) for each in segments]
+    nodes = [trace.nodes[each["id"]] for each in segments]
+    every = [trace.nodes[each["id"]] if "type" not in each else None for each in documents]
     whole = root is not None and "parent_id" not in root
-    entry = document_node(root) if root is not None else None
+    entry = trace.nodes[root["id"]] if root is not None else None
     return TraceSummary(
         id=trace.trace_id,
         start_ns=trace.start_ns,
@@ -83,7 +83,7 @@ def summarize(
         has_throttle=any(_has(each, "throttle") for each in segments),
         is_partial=is_partial(documents),
         http=_http(root),
-        annotations=_annotations(documents),
+        annotations=_annotations(documents, every),
         users=_users(segments, nodes),
         service_ids=tuple(dict.fromkeys([*nodes, *([client_node(entry)] if entry else [])])),
         resource_arns=_distinct(arn for each in segments for arn in _arns(each)),
@@ -92,7 +92,7 @@ def summarize(
             _of_aws(segments, ("ec2", "availability_zone"), ("ecs", "availability_zone"))
         ),
         entry_point=entry,
-        causes=root_causes(documents, slow_ns=SLOW_NS),
+        causes=root_causes(trace, slow_ns=SLOW_NS, tree=tree),
         revision=revision,
         matched_ns=_last_event(documents, *event_range) if event_range else None,
     )
@@ -126,7 +126,8 @@ def _http(root: Document | None) -> dict[str, Any]:
     block = _mapping(root, "http")
     request, response = _mapping(block, "request"), _mapping(block, "response")
     members = {
-        "HttpURL": request.get("url"), "HttpStatus": response.get("status"), "HttpMethod": request.get("method"),
+        "HttpURL": request.get("url"), "HttpStatus": response.get("status"),
+        "HttpMethod": request.get("method"),
         "UserAgent": request.get("user_agent"), "ClientIp": request.get("client_ip"),
     }  # fmt: skip
     return {name: value for name, value in members.items() if value not in (None, "")}
@@ -137,18 +138,24 @@ def _mapping(value: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _annotations(documents: Sequence[Document]) -> dict[str, tuple[Annotated, ...]]:
+_VALUES = (str, int, float, bool)
+
+
+def _annotations(
+    documents: Sequence[Document], nodes: Sequence[ServiceId | None]
+) -> dict[str, tuple[Annotated, ...]]:
     """Values of the whole trace, as many as X-Ray indexes."""
-    found: dict[tuple[str, str, Any], dict[ServiceId, None]] = {}
-    for document in documents:
-        node = document_node(document) if "type" not in document else None
+    found: dict[tuple[str, type, Any], dict[ServiceId, None]] = {}
+    for document, node in zip(documents, nodes, strict=True):
         for each, _ in walk([document]):
-            for key, value in _mapping(each, "annotations").items():
-                if not isinstance(value, str | int | float | bool):
+            annotations = each.get("annotations")
+            for key, value in annotations.items() if isinstance(annotations, dict) else ():
+                place = (key, type(value), value)
+                if place[1] not in _VALUES or (place not in found and len(found) >= ANNOTATIONS_OF_A_TRACE):
                     continue
-                place = (key, type(value).__name__, value)
-                if place in found or len(found) < ANNOTATIONS_OF_A_TRACE:
-                    found.setdefault(place, {}).update({node: None} if node else {})
+                services = found.setdefault(place, {})
+                if node is not None:
+                    services[node] = None
     by_key: dict[str, list[Annotated]] = {}
     for (key, _, value), services in found.items():
         by_key.setdefault(key, []).append(Annotated(value, tuple(services)))

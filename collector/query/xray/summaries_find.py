@@ -20,6 +20,8 @@ from collector.query.matching import AROUND, match
 from collector.query.model_traces import TraceSelection
 from collector.query.reader import Reader, Timed
 from collector.query.trace_ids import trace_text
+from collector.query.xray.cause_filter import TooManyCandidates
+from collector.query.xray.documents_otlp import BRIEF
 from collector.query.xray.load import load_traces
 from collector.query.xray.summaries import TraceSummary, summarize
 
@@ -27,6 +29,9 @@ RangeType = Literal["TraceId", "Event", "Service"]
 RANGE_TYPES: tuple[RangeType, ...] = ("TraceId", "Event", "Service")
 PAGE = 100
 _LAST = (1 << 63) - 1
+_LOWEST = -_LAST
+_NARROWEST = 1_000_000_000
+"""A range of a second with too many candidates is refused."""
 
 # An X-Ray id begins with the second of the original request. An id of W3C is random there, so the number only
 # counts as a time when the trace began within minutes of it; any other trace has the time of its first span.
@@ -84,61 +89,96 @@ class SummaryPage:
 def find_summaries(
     store: Reader, question: SummaryQuestion, *, limit: int = PAGE, cursor: str = "", deadline: float = 10.0
 ) -> SummaryPage:
-    """A page of summaries. Raises QueryError for a filter, a range or a cursor that is wrong."""
+    """A page of summaries. Raises QueryError for a filter, a range or a cursor that is wrong.
+
+    A page can be empty and have a cursor: when conditions on root causes would have to look at too many
+    traces at once, the page goes only as far back as it can.
+    """
     if question.end_ns < question.start_ns:
         raise QueryError("The end of the range is before its start.")
     timed = Timed.of(store, deadline)
-    rows = _find(timed, question, limit, cursor)
+    after = _after(question, cursor)
+    rows, low = _reaching(timed, question, limit, after)
     found = [row for row in rows if row["trace_hi"] is not None]
     page = found[:limit]
-    more = len(found) > limit
-    last = page[-1] if page else None
-    processed = rows[0]["scanned"] - (1 if more else 0) if rows else 0
+    place = None if low <= _LOWEST else (low, "0")
+    if len(found) > limit:
+        place = (page[-1]["key"], trace_text(page[-1]["trace_hi"], page[-1]["trace_lo"]))
     return SummaryPage(
         summaries=_summaries(timed, question, page),
-        approximate_ns=max(last["key"], question.start_ns) if more and last else question.start_ns,
-        processed=processed,
-        cursor=_cursor(question, last) if more and last else "",
+        approximate_ns=max(place[0], question.start_ns) if place else question.start_ns,
+        processed=rows[0]["scanned"],
+        cursor=encode_cursor((question.range_type, *place)) if place else "",
     )
 
 
-def _cursor(question: SummaryQuestion, last: Mapping[str, Any]) -> str:
-    ids = trace_text(last["trace_hi"], last["trace_lo"])
-    return encode_cursor((question.range_type, last["key"], ids))
+@dataclass(frozen=True, slots=True)
+class _After:
+    """The last trace of the page before, by what pages are ordered by and its id; the first page has none."""
+
+    first: bool
+    key: int
+    number: int
 
 
-def _find(timed: Timed, question: SummaryQuestion, limit: int, cursor: str) -> list[dict[str, Any]]:
-    after = decode_cursor(cursor, (str, int, str)) if cursor else (question.range_type, 0, "0")
-    if after[0] != question.range_type:
+def _after(question: SummaryQuestion, cursor: str) -> _After:
+    if not cursor:
+        return _After(first=True, key=_LAST, number=0)
+    kind, key, ids = decode_cursor(cursor, (str, int, str))
+    if kind != question.range_type:
         raise QueryError("The token belongs to another type of time range: begin again with the first page.")
-    number = _number(str(after[2]))
+    try:
+        return _After(first=False, key=int(str(key)), number=int(str(ids), 16))
+    except ValueError as error:
+        raise QueryError("The token is broken: begin again with the first page.") from error
+
+
+def _reaching(
+    timed: Timed, question: SummaryQuestion, limit: int, after: _After
+) -> tuple[list[dict[str, Any]], int]:
+    """The rows of a page and how far back it looked: half as far as long as that is too much at once."""
+    low = _LOWEST
+    high = min(question.end_ns, after.key)
+    while True:
+        try:
+            return _find(timed, question, limit, after, low), low
+        except TooManyCandidates:
+            before = max(low, question.start_ns - _RANGES[question.range_type][2])
+            low = (before + high) // 2
+            if high - low < _NARROWEST:
+                raise
+
+
+def _find(
+    timed: Timed, question: SummaryQuestion, limit: int, after: _After, low: int
+) -> list[dict[str, Any]]:
     inside, key, before, behind = _RANGES[question.range_type]
-    inside = f"{inside}{_SAMPLED if question.fraction < 1 else ''}"
     bounds: dict[str, Any] = {"since_ns": question.start_ns, "until_ns": question.end_ns}
     if question.fraction < 1:
+        inside = f"{inside}{_SAMPLED}"
         bounds["sampled"] = int(question.fraction * 2**32)
+    start, end = question.start_ns - before, question.end_ns + behind
+    if low > _LOWEST:
+        inside, start = f"{inside} AND ({key}) >= $low_key", max(start, low - AROUND)
+        bounds["low_key"] = low
+    if not after.first:
+        inside, end = f"{inside} AND ({key}) <= $high_key", min(end, after.key + AROUND)
+        bounds["high_key"] = after.key
     selection = TraceSelection(
-        max(question.start_ns - before, -_LAST), min(question.end_ns + behind, _LAST), question.filter,
-        tenant=question.tenant, groups=question.groups,
-    )  # fmt: skip
-    matching = match(timed, selection, also=Predicate(f"({inside})", bounds))
+        max(start, _LOWEST), min(end, _LAST), question.filter, tenant=question.tenant, groups=question.groups
+    )
+    inside = f"({inside})"
+    matching = match(timed, selection, also=Predicate(inside, bounds))
     found: list[dict[str, Any]] = matching.ask(
-        timed, "summaries_page", ("/*key*/", f"({key})"), ("/*range*/", f"({inside})"),
-        first_page=not cursor, after_key=after[1], after_hi=number >> 64, after_lo=number & (1 << 64) - 1,
-        limit=limit + 1,
+        timed, "summaries_page", ("/*key*/", f"({key})"), ("/*range*/", inside), limit=limit,
+        first_page=after.first, after_key=after.key, after_hi=after.number >> 64,
+        after_lo=after.number & (1 << 64) - 1,
     ).to_pylist()  # fmt: skip
     return found
 
 
 _SAMPLED = " AND ((t.trace_lo & 4294967295) * 2654435761) % 4294967296 < $sampled"
 """Whether a trace is in the sample: the low half of its id, multiplied so that counters are spread too."""
-
-
-def _number(text: str) -> int:
-    try:
-        return int(text, 16)
-    except ValueError as error:
-        raise QueryError("The token is broken: begin again with the first page.") from error
 
 
 def _summaries(
@@ -152,7 +192,7 @@ def _summaries(
     stored = load_traces(timed, keys, first, last, question.tenant)
     events = (question.start_ns, question.end_ns) if question.range_type == "Event" else None
     return tuple(
-        summarize(stored[key].documents(), revision=stored[key].revision, event_range=events)
+        summarize(stored[key].documents(BRIEF), revision=stored[key].revision, event_range=events)
         for key in keys
         if key in stored
     )

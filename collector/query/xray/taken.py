@@ -29,16 +29,18 @@ class Taken:
 
     def peek(self, key: str) -> str:
         """A text without taking it; '' when there is none."""
-        return text_of(self.attributes.get(key))
+        value = self.attributes.get(key)
+        return "" if value is None else text_of(value)
 
     def value(self, *keys: str) -> Value:
         """The first of these that is there, None for none; all of them are taken."""
         found: Value = None
         for key in keys:
-            if key in self.attributes:
+            value = self.attributes.get(key)
+            if value is not None:
                 self.taken.add(key)
                 if found is None or found == "":
-                    found = self.attributes[key]
+                    found = value
         return found
 
     def first(self, *keys: str) -> str:

@@ -18,7 +18,7 @@ from collector.query.filters.tree import Edge, Entity, Everything, Node, Or, Ser
 from collector.query.matching import match
 from collector.query.model_traces import TraceSelection
 from collector.query.reader import Reader, Timed
-from collector.query.xray.graph import SPANS, count_spans, matching_rows, range_rows
+from collector.query.xray.graph import SPANS, few_spans, matching_rows, range_rows
 from collector.query.xray.graph_model import Figures, Sum, key_of
 from collector.query.xray.graph_rolled import rolled_rows
 from collector.query.xray.graph_rows import Names
@@ -120,7 +120,7 @@ def time_series(
     if not isinstance(parse(filter, TRACES), Everything):
         matching = match(timed, TraceSelection(start_ns, end_ns, filter, tenant=tenant))
         rows, identities = matching_rows(timed, matching, step_ns=period_ns)
-    elif period_ns % MINUTE or count_spans(timed, start_ns, end_ns, tenant) <= spans:
+    elif period_ns % MINUTE or few_spans(timed, start_ns, end_ns, tenant, spans):
         rows, identities = range_rows(timed, start_ns, end_ns, tenant, step_ns=period_ns)
     else:
         exact = False

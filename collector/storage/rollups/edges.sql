@@ -23,17 +23,20 @@ FROM recent_spans
 WHERE kind IN (2, 5) AND parent_id <> 0
 
 -- name: linked callees
--- More rows for it when there are links: for a consumer, what it is linked to.
+-- More rows for it when there are links: for a consumer, what it is linked to; for a server only what is in another
+-- trace, which is how X-Ray's segments tell of events.
 SELECT
     s.seq, s.tenant, l.linked_trace_hi, l.linked_trace_lo, l.linked_span_id, true, s.service,
-    CASE WHEN s.peer_type = 'queue' THEN s.peer ELSE '' END, s.start_ns, s.outcome, s.duration_ns
+    CASE WHEN s.kind = 5 AND s.peer_type = 'queue' THEN s.peer ELSE '' END, s.start_ns, s.outcome, s.duration_ns
 FROM recent_spans s JOIN (
     SELECT DISTINCT seq, tenant, trace_hi, trace_lo, span_id, linked_trace_hi, linked_trace_lo, linked_span_id
     FROM recent_links
 ) l USING (seq, tenant, trace_hi, trace_lo, span_id)
-WHERE
-    s.kind = 5
-    AND NOT (trace_hi = l.linked_trace_hi AND trace_lo = l.linked_trace_lo AND s.parent_id = l.linked_span_id)
+WHERE CASE
+    WHEN trace_hi = l.linked_trace_hi AND trace_lo = l.linked_trace_lo
+    THEN s.kind = 5 AND s.parent_id <> l.linked_span_id
+    ELSE s.kind IN (2, 5)
+END
 
 -- name: roll
 INSERT INTO live_traces.edges
@@ -99,18 +102,18 @@ SELECT
         WHEN peer_type IN ('database', 'cache', 'aws') OR starts_with(peer_type, 'AWS::') THEN 1
         ELSE 3
     END AS role,
-    role = 0 AND (kind IN (2, 5) OR parent_id = 0) AS silent,
+    kind IN (3, 4) AS calling, NOT calling AND (kind IN (2, 5) OR parent_id = 0) AS silent,
     service, peer, peer_type, start_ns, outcome, duration_ns
 FROM recent_spans SEMI JOIN callee USING (tenant, trace_hi, trace_lo, span_id)
 WHERE seq > $given_up AND seq <= $until;
 
 -- name: count
--- A way that leads through a queue which one side names goes through the queue.
+-- A way that leads through a queue which one side names goes through the queue; so does what AWS hands on.
 INSERT INTO live_traces.edges
 WITH one_caller AS (
     SELECT
         tenant, trace_hi, trace_lo, span_id, min(seq) AS seq, min(role) AS role, bool_and(silent) AS silent,
-        min(service) AS service,
+        bool_or(calling) AS calling, min(peer_type) AS peer_type, min(service) AS service,
         min(peer) AS peer, min(start_ns) AS start_ns, min(outcome) AS outcome, min(duration_ns) AS duration_ns
     FROM caller
     GROUP BY tenant, trace_hi, trace_lo, span_id
@@ -118,8 +121,8 @@ WITH one_caller AS (
 pairs AS (
     SELECT
         tenant, r.service AS caller, r.peer, e.service AS callee, e.consumer, e.queue,
-        r.role = 2 AND e.consumer AS from_queue, e.queue <> '' AS to_queue,
-        r.role <> 0 AS called, from_queue OR (r.silent AND NOT e.consumer) AS by_callee,
+        r.peer_type, e.consumer AND (r.role = 2 OR (r.role = 1 AND starts_with(r.peer_type, 'AWS::'))) AS from_queue, e.queue <> '' AS to_queue,
+        r.calling AS called, from_queue OR (r.silent AND NOT e.consumer) AS by_callee,
         CASE WHEN by_callee THEN e.start_ns ELSE r.start_ns END AS start_ns,
         CASE WHEN by_callee THEN e.outcome ELSE r.outcome END AS outcome,
         CASE WHEN by_callee THEN e.duration_ns ELSE r.duration_ns END AS duration_ns
@@ -131,7 +134,7 @@ calls AS (
         tenant, start_ns, outcome, duration_ns,
         CASE WHEN from_queue THEN peer ELSE caller END AS caller,
         CASE
-            WHEN from_queue THEN 'queue'
+            WHEN from_queue THEN peer_type
             WHEN to_queue OR caller <> callee THEN 'service'
             ELSE 'self'
         END AS caller_type,

@@ -122,7 +122,7 @@ CREATE TABLE edges (
     tenant UINTEGER NOT NULL,
     minute_ns BIGINT NOT NULL,
     caller VARCHAR NOT NULL,
-    caller_type VARCHAR NOT NULL,              -- 'service', 'client' (who calls a root), 'queue'; X-Ray's graph
+    caller_type VARCHAR NOT NULL,              -- 'service', 'client' (who calls a root), 'queue', AWS::…; X-Ray's graph
                                                -- alone: 'root', 'root consumer' (no server), 'self'
     callee VARCHAR NOT NULL,
     callee_type VARCHAR NOT NULL,              -- 'service' or a peer_type
