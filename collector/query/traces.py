@@ -20,7 +20,7 @@ from collector.query.filters.predicate import Binder
 from collector.query.filters.rows import field_keys
 from collector.query.filters.spans import SPAN_ROWS
 from collector.query.filters.tree import Among, Compare, Field, Node
-from collector.query.matching import LONGEST, Matching, answered, ask, match, within
+from collector.query.matching import LONGEST, Matching, ask, match, within
 from collector.query.members import keyword_has_values, members
 from collector.query.model_traces import (
     OUTCOMES,

@@ -182,7 +182,7 @@ def _causes(documents: TraceDocuments | None) -> Sequence[tuple[str, RootCause, 
     """The root causes of each kind: (kind, cause, its steps)."""
     if documents is None:
         return ()
-    found = root_causes(documents.documents, slow_ns=SLOW_NS)
+    found = root_causes(documents, slow_ns=SLOW_NS)
     return [(kind, cause, steps_of(cause)) for kind in KINDS for cause in found.of(kind)]
 
 
