@@ -66,14 +66,16 @@ def match(
 
     Raises QueryError.
     """
-    node = parse(selection.filter, TRACES, groups=selection.groups) if tree is None else tree
-    asked = answered(timed, selection, node, also)
+    asked = answered(timed, selection, tree=tree, also=also)
     few = _few(timed, selection, asked, also)
     return _compile(timed, selection, asked if few is None else conjunction([few, asked]), also, few)
 
 
-def answered(timed: Timed, selection: TraceSelection, node: Node, also: Predicate = ALL) -> Node:
-    """The expression as SQL can answer it: its groups written out, what only Python can tell told."""
+def answered(
+    timed: Timed, selection: TraceSelection, *, tree: Node | None = None, also: Predicate = ALL
+) -> Node:
+    """The expression of a selection as SQL can answer it: without groups and conditions on root causes."""
+    node = parse(selection.filter, TRACES, groups=selection.groups) if tree is None else tree
     return answer_causes(expand_groups(node, selection.groups), _Candidates(timed, selection, also))
 
 

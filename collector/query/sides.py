@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from collector.query.filters import TRACES, parse
 from collector.query.filters.predicate import Predicate
 from collector.query.filters.traces import compile_traces, find_trace_places
 from collector.query.matching import LONGEST, answered, within
@@ -39,7 +38,7 @@ def sides(timed: Timed, around: TraceSelection, a: TraceSelection, b: TraceSelec
 
 
 def _side(timed: Timed, around: TraceSelection, side: TraceSelection, prefix: str) -> Predicate:
-    tree = answered(timed, side, parse(side.filter, TRACES, groups=side.groups))
+    tree = answered(timed, side)
     bounds = within(around.start_ns, around.end_ns)
     places = find_trace_places(
         timed.store, tree, start_ns=bounds["before_ns"], end_ns=bounds["reach_ns"], deadline=timed.left
