@@ -14,8 +14,10 @@ from botocore.validate import validate_parameters
 
 from collector.errors import QueryError
 from collector.query.model_traces import TraceSelection
+from collector.query.trace import get_trace
 from collector.query.traces import find_traces
 from collector.query.xray.documents_infer import inferred_id
+from collector.query.xray.load import get_stored
 from collector.request import Outcome
 from collector.storage import Store, StoreOptions, open_store
 from collector.storage.control import Control
@@ -157,6 +159,15 @@ def test_spans_and_documents_of_one_trace_give_one_set(parts: Parts) -> None:
     ]
     assert documents[0] == WEB
     assert documents[1]["annotations"] == {"a": 1}
+
+
+def test_a_stored_trace_is_the_trace_with_all_its_figures(parts: Parts) -> None:
+    spans = [Made(1, 1, 0, 0, 100, "web"), Made(1, 2, 1, 10, 50, "web", "work", "internal")]
+    parts.store.write(traces_batch(spans))
+    stored, whole = get_stored(parts.store, trace_id(1)), get_trace(parts.store, trace_id(1))
+    assert stored is not None
+    assert stored.trace == whole
+    assert stored.trace.critical_ns == 100_000_000
 
 
 def test_ids_of_w3c_are_accepted_and_unknown_ones_are_said(parts: Parts) -> None:
