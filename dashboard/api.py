@@ -9,14 +9,17 @@ from functools import partial
 
 from flask import Blueprint, Response, request
 
+from collector.errors import QueryError
 from collector.query.attributes import complete
 from collector.query.services import service_names
 from dashboard import units
 from dashboard.answers import json_response
 from dashboard.colours import Colours
+from dashboard.pages import trace_filter
 from dashboard.pages.views import link as view_link
 from dashboard.respond import context
 from dashboard.timerange import BadTime, parse, parse_range
+from dashboard.trace_form import read_form
 from dashboard.web import Web
 
 GRAMMAR = {
@@ -30,6 +33,7 @@ def make(web: Web) -> Blueprint:
     api = Blueprint("api", __name__)
     api.add_url_rule("/api/when", "when", _when)
     api.add_url_rule("/api/complete", "complete", partial(_complete, web))
+    api.add_url_rule("/api/form", "form", _form)
     api.add_url_rule("/api/names", "names", partial(_names, web, Colours(web.control, web.clock)))
     return api
 
@@ -75,6 +79,17 @@ def _complete(web: Web) -> Response:
         for s in found.suggestions
     ]
     return json_response({"start": found.start, "end": found.end, "items": items, "hint": GRAMMAR[lang]})
+
+
+def _form() -> Response:
+    """What the form beside an expression of traces makes of `q`, or shows of it; `problem` why it cannot."""
+    ctx = context()
+    try:
+        if ctx.get(trace_filter.SENT):
+            return json_response({"q": trace_filter.written(ctx, ctx.q)})
+        return json_response(read_form(ctx.q))
+    except QueryError as error:
+        return json_response({"problem": str(error)})
 
 
 def _names(web: Web, colours: Colours) -> Response:

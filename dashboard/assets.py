@@ -1,7 +1,8 @@
 """Static files under names that change with their content, so that browsers may keep them for ever.
 
 `/static/<version>/app.js`: one version over the whole folder, because modules import each other by relative
-names. plotly.min.js comes from the installed package. Each file is read and packed once, on demand.
+names. plotly.min.js comes from the installed package. Each file is read and packed once, on demand; style
+sheets lose their comments and whitespace on the way.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from importlib import resources
 from pathlib import Path
 
 from flask import Blueprint, Response, abort, request
+
+from dashboard.css import minified
 
 FOLDER = Path(__file__).parent / "static"
 FOREVER = "public, max-age=31536000, immutable"
@@ -71,7 +74,10 @@ def _file(name: str) -> _File:
     content_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
     if name.endswith(".js"):
         content_type = "text/javascript"
-    return _pack(_paths()[name].read_bytes(), content_type)
+    body = _paths()[name].read_bytes()
+    if content_type == "text/css":
+        body = minified(body.decode()).encode()
+    return _pack(body, content_type)
 
 
 def _pack(body: bytes, content_type: str) -> _File:

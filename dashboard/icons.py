@@ -8,6 +8,7 @@ ICONS = {
     "overview": '<path d="M2.5 9.5h3v4h-3zM6.5 5.5h3v8h-3zM10.5 2.5h3v11h-3z"/>',
     "map": '<circle cx="3.5" cy="8" r="2"/><circle cx="12" cy="3.8" r="2"/><circle cx="12" cy="12.2" r="2"/><path d="M5.4 7.1l4.8-2.4M5.4 8.9l4.8 2.4"/>',
     "traces": '<path d="M2 3.5h8M5 8h7M8 12.5h6"/>',
+    "analytics": '<path d="M2 13.5V9h3V5h3v5h3v2h3v1.5zM2 5.5h3M11 8V2.5h3V8"/>',
     "logs": '<path d="M2.5 3h11M2.5 6.3h8M2.5 9.7h11M2.5 13h6"/>',
     "insights": '<circle cx="7" cy="7" r="4.5"/><path d="M10.4 10.4L14 14M5.2 7.8l1.4-1.6 1.2 1.2 1-1.2"/>',
     "tail": '<path d="M2.5 4l3.5 4-3.5 4M8 12.5h5.5"/>',

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from hypothesis import strategies as st
 
 from collector.query.filters.language import Keyword, Language, Place
+from collector.query.filters.parser import CAUSES
 from collector.query.filters.tree import (
     Among,
     Compare,
@@ -18,6 +20,8 @@ from collector.query.filters.tree import (
     Node,
     Not,
     OneSpan,
+    RootCause,
+    RootCauseJson,
     Service,
     Text,
     Value,
@@ -60,8 +64,9 @@ def _of_keyword(keyword: Keyword) -> st.SearchStrategy[Node]:
     }[keyword.kind]  # fmt: skip
     if keyword.check is not None:
         values = st.sampled_from(["0" * 15 + "1"] if keyword.name == "span.id" else TRACE_IDS)
+    exists = [] if keyword.name.startswith("group.") else [st.just(Exists(field))]
     return st.one_of(
-        st.just(Exists(field)),
+        *exists,
         st.builds(Compare, st.just(field), st.sampled_from(keyword.operators), values),
         st.builds(Among, st.just(field), st.lists(values, min_size=1, max_size=3).map(tuple)),
     )
@@ -113,4 +118,18 @@ def trees(language: Language) -> st.SearchStrategy[Node]:
         bodies = joined(comparisons(language, "span"), 4)
         account = st.builds(Service, st.builds(Entity, TEXTS, TEXTS, TEXTS), bodies)
         leaves = leaves | functions(TEXTS, TEXTS, bodies) | account
+    if language.causes:
+        leaves = leaves | root_causes(language)
     return joined(leaves) | st.just(Everything())
+
+
+def root_causes(language: Language) -> st.SearchStrategy[Node]:
+    """rootcause.….…{…} and rootcause.json."""
+    keywords = st.sampled_from(sorted(language.causes.values(), key=lambda each: each.name))
+    bodies = joined(keywords.flatmap(_of_keyword), 4) | st.just(Everything())
+    kinds = st.sampled_from([tuple(name.split(".")[1:]) for name in CAUSES])
+    patterns = st.lists(st.dictionaries(TEXTS, TEXTS | st.booleans(), max_size=2), max_size=2)
+    return st.one_of(
+        st.builds(lambda kind, body: RootCause(*kind, body), kinds, bodies),
+        st.builds(lambda pattern: RootCauseJson(orjson.dumps(pattern).decode()), patterns),
+    )

@@ -269,7 +269,8 @@ class Expected:
             "peer": peer, "peer_type": peer_type, "trace_state": span.trace_state, "flags": span.flags,
             "resource": resource, "scope": scope, "shape": found,
             "dropped_attributes": span.dropped_attributes_count,
-            "dropped_events": span.dropped_events_count, "dropped_links": span.dropped_links_count, "in_progress": False,
+            "dropped_events": span.dropped_events_count, "dropped_links": span.dropped_links_count,
+            "in_progress": False,
         }  # fmt: skip
         key = ids | {"tenant": 0, "span_start_ns": start}
         rows: list[tuple[str, Row]] = [("spans", row)]

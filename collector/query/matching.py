@@ -5,7 +5,6 @@ The questions about many traces go on from the CTE `matched` of traces_matching.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,31 +13,22 @@ import pyarrow as pa
 
 from collector.query.buckets import MINUTE
 from collector.query.filters import TRACES, parse
-from collector.query.filters.predicate import Places, Predicate
-from collector.query.filters.traces import compile_traces, find_trace_places
-from collector.query.filters.tree import Node
+from collector.query.filters.groups import expand_groups
+from collector.query.filters.predicate import Places, Predicate, all_of
+from collector.query.filters.traces import asks_index_only, compile_traces, find_trace_places
+from collector.query.filters.tree import Node, OneOf, conjunction, conjuncts
 from collector.query.model_traces import TraceSelection
 from collector.query.reader import FILTER, Timed, load_sql
+from collector.query.reader import ask as ask  # noqa: PLC0414 - most of those who ask take it from here
+from collector.query.xray.cause_filter import answer_causes
+from collector.query.xray.load import Key, load_causes
+from collector.query.xray.root_causes import RootCauses
 
 AROUND = 5 * MINUTE
 """How far outside a range the rest of its traces is looked for."""
 LONGEST = (1 << 63) - 1
+ALL = Predicate("true")
 _FIRST, _LAST = -(1 << 63), (1 << 63) - 1
-_NAME = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
-
-
-def ask(
-    timed: Timed,
-    sql: str,
-    params: Mapping[str, Any],
-    *,
-    start_ns: int | None = None,
-    end_ns: int | None = None,
-) -> pa.Table:
-    """Read spans and what is derived from them, with those of the values that the text names."""
-    named = set(_NAME.findall(sql))
-    used = {name: value for name, value in params.items() if name in named}
-    return timed.read("traces", sql, used, start_ns=start_ns, end_ns=end_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +58,71 @@ class Matching:
         return ask(timed, text, {**self.params, **params}, start_ns=start, end_ns=end)
 
 
-def match(timed: Timed, selection: TraceSelection, *, tree: Node | None = None) -> Matching:
-    """Make a selection ready. tree: instead of the one of its filter. Raises QueryError."""
-    node = parse(selection.filter, TRACES) if tree is None else tree
+def match(
+    timed: Timed, selection: TraceSelection, *, tree: Node | None = None, also: Predicate = ALL
+) -> Matching:
+    """Make a selection ready. tree: instead of the one of its filter. also: a further condition on a trace
+    `t`.
+
+    Raises QueryError.
+    """
+    asked = answered(timed, selection, tree=tree, also=also)
+    few = _few(timed, selection, asked, also)
+    return _compile(timed, selection, asked if few is None else conjunction([few, asked]), also, few)
+
+
+def answered(
+    timed: Timed, selection: TraceSelection, *, tree: Node | None = None, also: Predicate = ALL
+) -> Node:
+    """The expression of a selection as SQL can answer it: without groups and conditions on root causes."""
+    node = parse(selection.filter, TRACES, groups=selection.groups) if tree is None else tree
+    return answer_causes(expand_groups(node, selection.groups), _Candidates(timed, selection, also))
+
+
+FEW = 1000
+"""So many traces at most are looked for in the spans by their ids; more are not worth it."""
+
+
+def _few(timed: Timed, selection: TraceSelection, asked: Node, also: Predicate) -> OneOf | None:
+    """The traces that the index alone leaves over, when they are few and something is asked of spans too.
+
+    An attribute costs a look at every span of the range; with this the spans of few traces are enough.
+    """
+    parts = conjuncts(asked)
+    by_index = [part for part in parts if asks_index_only(part)]
+    if not by_index or len(by_index) == len(parts):
+        return None
+    matching = _compile(timed, selection, conjunction(by_index), also)
+    rows = matching.ask(timed, "traces_candidates", limit=FEW + 1).to_pylist()
+    if len(rows) > FEW:
+        return None
+    return OneOf(tuple((row["trace_hi"], row["trace_lo"]) for row in rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """The traces of a selection by other conditions than its filter, for those that Python answers."""
+
+    timed: Timed
+    selection: TraceSelection
+    also: Predicate
+
+    def causes(self, tree: Node, most: int) -> dict[Key, RootCauses] | None:
+        """The root causes of the traces that match, None when there are more than `most`."""
+        matching = _compile(self.timed, self.selection, tree, self.also)
+        rows = matching.ask(self.timed, "traces_candidates", limit=most + 1).to_pylist()
+        return None if len(rows) > most else load_causes(self.timed, rows, self.selection.tenant)
+
+
+def _compile(
+    timed: Timed, selection: TraceSelection, asked: Node, also: Predicate, few: OneOf | None = None
+) -> Matching:
+    """few: all that can match."""
     around = within(selection.start_ns, selection.end_ns)
     places = find_trace_places(
-        timed.store, node, start_ns=around["before_ns"], end_ns=around["reach_ns"], deadline=timed.left
+        timed.store, asked, start_ns=around["before_ns"], end_ns=around["reach_ns"], deadline=timed.left
     )
-    predicate = compile_traces(node, places)
+    predicate = compile_traces(asked, places, few=few)
     params = {
         "tenant": selection.tenant,
         "start_ns": selection.start_ns,
@@ -85,8 +132,10 @@ def match(timed: Timed, selection: TraceSelection, *, tree: Node | None = None) 
         "one_in": selection.one_in,
         **around,
         **predicate.params,
+        **also.params,
     }
-    return Matching(selection, node, places, predicate, params)
+    both = Predicate(all_of([also.sql, predicate.sql]))
+    return Matching(selection, asked, places, both, params)
 
 
 def within(start_ns: int, end_ns: int) -> dict[str, int]:

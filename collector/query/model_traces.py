@@ -28,7 +28,7 @@ class TraceSelection:
     A trace is in the range when its first span starts in it. filter: an expression such as
     `service("payments"){fault} AND http.route = "/x"`. dmin_ns, dmax_ns: bounds of the whole trace's
     duration, the second one exclusive. one_in: look at one in so many traces, chosen by their ids, and scale
-    what is counted (thinning.py).
+    what is counted (thinning.py). groups: name or ARN of a group -> its expression, for `group.name`.
     """
 
     start_ns: int
@@ -38,6 +38,7 @@ class TraceSelection:
     dmax_ns: int | None = None
     tenant: int = 0
     one_in: int = 1
+    groups: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +200,9 @@ class Difference:
 
     inside, outside: traces that have it; *_share: of the traces there. score: bits of evidence that the two
     shares differ (G test, signed: negative when it is rarer inside); p: the chance of as much by accident,
-    after correction for the number of values that were looked at.
+    after correction for the number of values (and pairs) that could have been told (Bonferroni).
+    and_field, and_value: the other half of a pair, '' for a single value. same: further fields and values
+    that exactly the same traces have.
     """
 
     field: str
@@ -210,13 +213,17 @@ class Difference:
     outside_share: float
     score: float
     p: float
+    and_field: str = ""
+    and_value: str = ""
+    same: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Most telling first. inside, outside: how many traces were compared; compared: how many values.
+    """Most telling first. inside, outside: how many traces there are; compared: how many values and pairs
+    the correction is for.
 
-    sampled: only that many of each side were looked at, when there are more.
+    sampled: not all of them were looked at; seen: how many of each side were.
     """
 
     differences: Sequence[Difference]
@@ -224,6 +231,7 @@ class Differences:
     outside: int
     compared: int
     sampled: bool
+    seen: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)

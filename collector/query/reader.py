@@ -6,6 +6,7 @@ The only thing put into a text is a compiled filter, at the place marked `/*filt
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from collector.batch import Signal
 from collector.errors import DeadlineExceeded
 
 FILTER = "/*filter*/"
+_NAME = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 
 
 class Reader(Protocol):
@@ -74,6 +76,20 @@ class Timed:
     ) -> pa.Table:
         """As the store's `read`, with the time that is left."""
         return self.store.read(signal, sql, params, start_ns=start_ns, end_ns=end_ns, deadline=self.left)
+
+
+def ask(
+    timed: Timed,
+    sql: str,
+    params: Mapping[str, Any],
+    *,
+    start_ns: int | None = None,
+    end_ns: int | None = None,
+) -> pa.Table:
+    """Read spans and what is derived from them, with those of the values that the text names."""
+    named = set(_NAME.findall(sql))
+    used = {name: value for name, value in params.items() if name in named}
+    return timed.read("traces", sql, used, start_ns=start_ns, end_ns=end_ns)
 
 
 @cache

@@ -9,7 +9,6 @@ from typing import Any
 
 from collector.attributes import Value, decode, split
 from collector.batch import SEPARATOR
-from collector.query.matching import ask
 from collector.query.model_traces import (
     KINDS,
     OUTCOMES,
@@ -24,7 +23,7 @@ from collector.query.model_traces import (
     SpanLink,
     Trace,
 )
-from collector.query.reader import Reader, Timed, load_sql
+from collector.query.reader import Reader, Timed, ask, load_sql
 from collector.query.trace_ids import span_text, trace_number, trace_text, xray_text
 from collector.query.trace_tree import (
     NO_PARENT,
@@ -58,11 +57,11 @@ def get_trace(store: Reader, trace_id: str, *, tenant: int = 0, deadline: float 
     if not rows["spans"]:
         return None
     named = {
-        name: _named(timed, f"trace_{name}", sorted({row[key] for row in rows["spans"]}), place)
+        name: read_named(timed, f"trace_{name}", sorted({row[key] for row in rows["spans"]}), place)
         for name, key in (("resources", "resource_id"), ("scopes", "scope_id"))
     }
     shapes = {row["shape"] for each in (*rows.values(), *named.values()) for row in each}
-    return assemble(high, low, rows, named, _unpacker(_named(timed, "shapes", sorted(shapes), place)))
+    return assemble(high, low, rows, named, unpacker(read_named(timed, "shapes", sorted(shapes), place)))
 
 
 def find_place(timed: Timed, high: int, low: int, tenant: int) -> dict[str, int] | None:
@@ -84,15 +83,18 @@ def _rows(timed: Timed, question: str, place: Mapping[str, int]) -> list[dict[st
     return found
 
 
-def _named(timed: Timed, question: str, ids: Sequence[int], place: Mapping[str, int]) -> list[dict[str, Any]]:
-    """What the rows of the trace refer to: it stands in the files that they stand in."""
-    start, end = place["first_ns"], min(place["last_ns"], _LONGEST - 1) + 1
+def read_named(
+    timed: Timed, question: str, ids: Sequence[int], place: Mapping[str, int] | None = None
+) -> list[dict[str, Any]]:
+    """What rows refer to by these ids. place: of their trace; it stands in the files that they stand in."""
+    start = place["first_ns"] if place else None
+    end = min(place["last_ns"], _LONGEST - 1) + 1 if place else None
     table = ask(timed, load_sql(question), {"ids": ids}, start_ns=start, end_ns=end)
     found: list[dict[str, Any]] = table.to_pylist()
     return found
 
 
-def _unpacker(shapes: Sequence[Row]) -> Unpack:
+def unpacker(shapes: Sequence[Row]) -> Unpack:
     """Attributes from a shape and a text. What does not fit its shape is shown as it is, under '?'."""
     known = {row["shape"]: _shape(row["keys"], row["types"]) for row in shapes}
 
@@ -131,8 +133,13 @@ def assemble(
     rows: Mapping[str, Sequence[Row]],
     named: Mapping[str, Sequence[Row]],
     unpack: Unpack,
+    *,
+    figures: bool = True,
 ) -> Trace:
-    """The trace from the rows of its spans, events, links, resources and scopes."""
+    """The trace from the rows of its spans, events, links, resources and scopes.
+
+    figures: with self times and the critical path, which documents do not need.
+    """
     spans = rows["spans"]
     columns = SpanColumns(
         ids=[row["span_id"] for row in spans],
@@ -146,7 +153,10 @@ def assemble(
     tree = build_tree(columns)
     start, end = min(columns.starts), max(columns.ends)
     place = {at: index for index, at in enumerate(tree.order)}
-    derived = _Derived(start, place, self_times(columns, tree), critical_path(columns, tree))
+    if figures:
+        derived = _Derived(start, place, self_times(columns, tree), critical_path(columns, tree))
+    else:
+        derived = _Derived(start, place, [0] * len(spans), [()] * len(spans))
     maker = _Maker(rows, named, unpack, tree, derived)
     failed = first_failure(columns, tree)
     ok, error, throttle, fault = (columns.outcomes.count(code) for code in range(4))

@@ -1,11 +1,11 @@
-"""Questions about many traces: list, chart, facet, group and compare what a selection matches.
+"""Questions about many traces: list, chart, facet and group what a selection matches.
 
-Handed a store and a selection; answers frozen values of model_traces. One trace: trace.py; the map: graph.py.
+Handed a store and a selection; answers frozen values of model_traces. One trace: trace.py; two sets of them:
+trace_sets.py; what tells two sets apart: differences.py; the map: graph.py.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,21 +15,17 @@ from collector.errors import QueryError
 from collector.query.buckets import HOUR, coarser, quantile, time_buckets, time_step
 from collector.query.cursors import decode_cursor, encode_cursor
 from collector.query.filters import TRACES, conjunction, conjuncts, parse
-from collector.query.filters.canonical import field_text
 from collector.query.filters.parser import parse_field
 from collector.query.filters.places import find_places
 from collector.query.filters.predicate import Binder
 from collector.query.filters.rows import field_keys
 from collector.query.filters.spans import SPAN_ROWS
-from collector.query.filters.traces import compile_traces, find_trace_places
 from collector.query.filters.tree import Among, Compare, Field, Node
 from collector.query.matching import LONGEST, Matching, ask, match, within
 from collector.query.members import keyword_has_values, members
 from collector.query.model_traces import (
     OUTCOMES,
     Counts,
-    Difference,
-    Differences,
     Distribution,
     FacetValue,
     Outcome,
@@ -51,7 +47,6 @@ FACETS = ("outcome", "service", "operation", "http.status")
 MAX_POINTS = 5000
 MAX_BUCKETS = 120
 _FEW = 200_000
-_SAMPLE = 2000
 _KEYS: dict[TraceOrder, str] = {
     "newest": "first_ns",
     "oldest": "-greatest(first_ns, -9223372036854775807)",
@@ -251,7 +246,7 @@ def trace_facets(
         bind = Binder("m")
         matching = match(timed, selection, tree=remaining)
         parts = [
-            f"SELECT {bind(text)} AS field, value FROM ({_members(timed, matching, field, bind)})"
+            f"SELECT {bind(text)} AS field, value FROM ({member_rows(timed, matching, field, bind)})"
             for text, field in asked.items()
         ]
         keep = [value for values in kept.values() for value in values]
@@ -260,7 +255,7 @@ def trace_facets(
         rows = table.to_pylist()
         for text, field in asked.items():
             own = [row | {"traces": row["traces"] * selection.one_in} for row in rows if row["field"] == text]
-            answers[text] = _facet(text, own, _reader(field), kept[text], limit)
+            answers[text] = _facet(text, own, value_reader(field), kept[text], limit)
     return tuple(answers[text] for text in fields)
 
 
@@ -279,7 +274,8 @@ def _facet(
     return TraceFacet(text, tuple(values), max(0, different - len(listed)))
 
 
-def _members(timed: Timed, matching: Matching, field: Field, bind: Binder) -> str:
+def member_rows(timed: Timed, matching: Matching, field: Field, bind: Binder) -> str:
+    """The SELECT of the values of a field that the matching traces have, see members.py."""
     bounds = matching.params
     places = find_places(
         timed.store, "traces", field_keys(field, SPAN_ROWS),
@@ -288,7 +284,7 @@ def _members(timed: Timed, matching: Matching, field: Field, bind: Binder) -> st
     return members(field, places, bind)
 
 
-def _reader(field: Field) -> Callable[[str], str]:
+def value_reader(field: Field) -> Callable[[str], str]:
     """How a value comes out of its column: attributes are escaped there."""
     return unescape if field_keys(field, SPAN_ROWS) else str
 
@@ -338,11 +334,11 @@ def group_traces(
     field = groupable(by)
     matching = match(timed, selection)
     bind = Binder("m")
-    listed = _members(timed, matching, field, bind)
+    listed = member_rows(timed, matching, field, bind)
     table = matching.ask(timed, "traces_groups", ("/*members*/", listed), **bind.params, limit=limit)
     rows = table.to_pylist()
     total = rows[0]["all_traces"] if rows else 0
-    read, scale = _reader(field), selection.one_in
+    read, scale = value_reader(field), selection.one_in
     groups = tuple(
         TraceGroup(
             read(row["value"]),
@@ -354,82 +350,6 @@ def group_traces(
         for row in rows
     )
     return TraceGroups(by, groups, (rows[0]["different"] if rows else 0) - len(groups), total * scale)
-
-
-# What is different
-
-
-def what_is_different(
-    store: Reader,
-    inside: TraceSelection,
-    outside: TraceSelection,
-    *,
-    limit: int = 30,
-    deadline: float = 10.0,
-) -> Differences:
-    """What sets the traces inside a brush apart: values ranked by how much their shares differ.
-
-    inside: the selection with the brush's bounds; outside: the one without. The rest is outside minus inside.
-    """
-    timed = Timed.of(store, deadline)
-    matching = match(timed, outside)
-    tree = parse(inside.filter, TRACES)
-    around = within(outside.start_ns, outside.end_ns)
-    places = find_trace_places(
-        timed.store, tree, start_ns=around["before_ns"], end_ns=around["reach_ns"], deadline=timed.left
-    )
-    own = compile_traces(tree, places, "i")
-    table = matching.ask(
-        timed, "traces_differences", ("/*inside*/", own.sql), **own.params,
-        inside_start_ns=inside.start_ns, inside_end_ns=inside.end_ns,
-        inside_dmin_ns=max(0, inside.dmin_ns or 0),
-        inside_dmost_ns=LONGEST if inside.dmax_ns is None else inside.dmax_ns - 1,
-        sample=_SAMPLE, least=3,
-    )  # fmt: skip
-    rows = table.to_pylist()
-    seen = (rows[0]["seen_inside"], rows[0]["seen_outside"])
-    values = [row for row in rows if row["field"] is not None]
-    ranked = sorted(
-        (difference(row, *seen, len(values)) for row in values),
-        key=lambda item: (-abs(item.score), item.field, item.value),
-    )
-    told = tuple(item for item in ranked if item.p < 0.05)[:limit]
-    sides = (rows[0]["all_inside"], rows[0]["all_outside"])
-    return Differences(told, *sides, compared=len(values), sampled=sides != seen)
-
-
-def difference(row: Mapping[str, Any], inside: int, outside: int, compared: int) -> Difference:
-    """One value's counts and how telling they are, of so many traces looked at on each side."""
-    a, b = row["inside"], row["outside"]
-    score = g_test(a, inside - a, b, outside - b)
-    share, other = a / inside if inside else 0.0, b / outside if outside else 0.0
-    return Difference(
-        field=_written(row["field"]),
-        value=unescape(row["value"]),
-        inside=a,
-        outside=b,
-        inside_share=share,
-        outside_share=other,
-        score=math.copysign(score, share - other),
-        p=min(1.0, math.erfc(math.sqrt(score * math.log(2))) * compared),
-    )
-
-
-def g_test(a: int, b: int, c: int, d: int) -> float:
-    """The evidence of a 2x2 table [[a, b], [c, d]] against equal shares, in bits: G / (2 ln 2)."""
-    total = a + b + c + d
-    bits = 0.0
-    for count, row, column in ((a, a + b, a + c), (b, a + b, b + d), (c, c + d, a + c), (d, c + d, b + d)):
-        if count:
-            bits += count * math.log2(count * total / (row * column))
-    return max(0.0, bits)
-
-
-def _written(field: str) -> str:
-    place, _, key = field.partition(" ")
-    if not key:
-        return field
-    return field_text(Field("resource" if place == "resource" else "attribute", key), TRACES)
 
 
 # Figures

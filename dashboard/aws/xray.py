@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from dashboard.aws import xray_graphs, xray_groups, xray_ingest, xray_sampling, xray_settings
+from dashboard.aws import (
+    xray_graphs,
+    xray_groups,
+    xray_ingest,
+    xray_sampling,
+    xray_settings,
+    xray_traces,
+)
 from dashboard.aws.call import Operations
 from dashboard.aws.service import Service
 
@@ -12,6 +19,7 @@ OPERATIONS: Operations = {
     **xray_graphs.OPERATIONS,
     **xray_groups.OPERATIONS,
     **xray_settings.OPERATIONS,
+    **xray_traces.OPERATIONS,
 }
 
 XRAY = Service(

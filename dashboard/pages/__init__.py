@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dashboard.pages import (
+    analytics,
     components,
+    deep_links,
     groups,
     ingest,
     logs,
@@ -24,6 +26,7 @@ PAGES: dict[str, Page] = {
     "overview": overview.PAGE,
     "map": service_map.PAGE,
     "traces": traces.PAGE,
+    "analytics": analytics.PAGE,
     "xray-insights": xray_insights.PAGE,
     "groups": groups.PAGE,
     "logs": logs.PAGE,
@@ -35,6 +38,7 @@ PAGES: dict[str, Page] = {
     "more": more.PAGE,
     "views": views.PAGE,
     "components": components.PAGE,
+    "links": deep_links.PAGE,
 }
 
 NAV: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
@@ -44,6 +48,7 @@ NAV: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("map", "Service map", "/map"),
             ("traces", "Traces", "/traces"),
+            ("analytics", "Analytics", "/analytics"),
             ("xray-insights", "Insights", "/xray-insights"),
             ("groups", "Groups", "/groups"),
         ),

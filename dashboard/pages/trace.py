@@ -6,18 +6,22 @@ span's panel is a page of its own, which the waterfall fetches when a row is ope
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from collector.errors import QueryError
+from collector.query.cause_sets import exception_of, steps_of
 from collector.query.graph import trace_graph
 from collector.query.logs import logs_of_trace
 from collector.query.model_logs import LogRecord, TraceLogs
+from collector.query.model_sets import CauseStep
 from collector.query.model_traces import OUTCOMES, Span, Trace, TraceSelection
-from collector.query.trace import get_trace
 from collector.query.trace_choices import typical_trace
 from collector.query.traces import find_traces
+from collector.query.xray.documents import TraceDocuments, document_text
+from collector.query.xray.load import Stored, get_stored
+from collector.query.xray.root_causes import KINDS, SLOW_NS, RootCause, root_causes
 from dashboard import units
 from dashboard.answers import Answer, Table
 from dashboard.context import Context
@@ -26,13 +30,21 @@ from dashboard.layout import lay_out
 from dashboard.map_fold import one_client
 from dashboard.map_picture import Look, Picture, draw_narrow, draw_wide
 from dashboard.pages.page import View
+from dashboard.pages.trace_groups import group_expressions
 from dashboard.timerange import SECOND
 from dashboard.timing import step
 from dashboard.trace_compare import compare
+from dashboard.trace_xray import blocks, is_xray, pretty
 from dashboard.web import Web
 
 VIEWS = (("", "Waterfall"), ("flame", "Flame"), ("table", "Table"), ("map", "Map"), ("compare", "Compare"))
-TABS = ("overview", "attributes", "events", "links", "resource", "logs", "raw")
+TABS = (
+    "overview", "annotations", "metadata", "exceptions", "aws", "sql", "attributes", "events", "links",
+    "resource", "logs", "raw",
+)  # fmt: skip
+TAB_NAMES = {"aws": "AWS", "sql": "SQL"}
+CAUSES_MOST = 2000
+"""Spans of a trace of which root causes are looked for on every view."""
 MARGIN_NS = 60 * SECOND
 FLAME_MOST = 5000
 FLAME_ROW = 18
@@ -66,9 +78,12 @@ class Neighbours:
 
 def show(web: Web, ctx: Context, trace_id: str) -> Answer:
     with step("trace"):
-        trace = _get(web, trace_id)
-    if trace is None:
+        stored = _stored(web, trace_id)
+    if stored is None:
         return _missing(web, trace_id)
+    trace = stored.trace
+    with step("documents"):
+        documents = stored.documents() if len(trace.spans) <= CAUSES_MOST else None
     view = ctx.get("view") if ctx.get("view") in dict(VIEWS) else ""
     span = _chosen(trace, ctx.get("span"))
     extra: dict[str, Any] = {
@@ -80,6 +95,9 @@ def show(web: Web, ctx: Context, trace_id: str) -> Answer:
         "critical": sum(s.critical_ns for s in trace.services),
         "fallback": FALLBACK,
         "span_url": lambda s: ctx.url(span=s.span_id),
+        "causes": _causes(documents),
+        "exception_of": exception_of,
+        "raw_url": ctx.url(f"/traces/{trace.trace_id}/raw"),
     }
     if view == "map":
         extra["pictures"] = _pictures(web, trace)
@@ -92,7 +110,7 @@ def show(web: Web, ctx: Context, trace_id: str) -> Answer:
     else:
         extra["geometry"] = geometry(trace)
     if span is not None and not ctx.get("closed"):
-        extra |= _panel(web, ctx, trace, span)
+        extra |= _panel(web, ctx, stored, span, documents)
     return Answer(
         template="trace.html",
         title=trace.spans[trace.root].name or "Trace",
@@ -104,9 +122,10 @@ def show(web: Web, ctx: Context, trace_id: str) -> Answer:
 
 def show_span(web: Web, ctx: Context, trace_id: str, index: str) -> Answer:
     """The panel of one span; its JSON twin is the span as it is kept."""
-    trace = _get(web, trace_id)
-    if trace is None or not index.isdecimal() or int(index) >= len(trace.spans):
+    stored = _stored(web, trace_id)
+    if stored is None or not index.isdecimal() or int(index) >= len(stored.trace.spans):
         return _missing(web, trace_id)
+    trace = stored.trace
     span = trace.spans[int(index)]
     data = {
         "span": span,
@@ -117,15 +136,54 @@ def show_span(web: Web, ctx: Context, trace_id: str, index: str) -> Answer:
         template="trace_panel.html",
         title=span.name,
         data=data,
-        extra={"trace": trace, **_panel(web, ctx, trace, span)},
+        extra={"trace": trace, **_panel(web, ctx, stored, span, None)},
     )
 
 
-def _get(web: Web, trace_id: str) -> Trace | None:
+def show_raw(web: Web, ctx: Context, trace_id: str) -> Answer:
+    """The documents of a trace as BatchGetTraces answers them, but as JSON instead of as texts of it."""
+    stored = _stored(web, trace_id)
+    if stored is None:
+        return _missing(web, trace_id)
+    found = stored.documents()
+    segments = [{"Id": each["id"], "Document": each} for each in found.documents]
+    return Answer(
+        template="trace_raw.html",
+        title="Documents",
+        data={
+            "Id": found.trace_id, "Duration": found.duration, "LimitExceeded": False, "Segments": segments,
+        },
+        extra={
+            "trace_url": ctx.url(f"/traces/{stored.trace.trace_id}"), "pretty_document": pretty,
+            "sent": len(stored.originals),
+        },
+        tables={"documents": Table(("id", "document"), lambda: _texts(found))},
+    )  # fmt: skip
+
+
+def _texts(found: TraceDocuments) -> Iterator[Sequence[object]]:
+    for each in found.documents:
+        yield each["id"], document_text(each)
+
+
+def _stored(web: Web, trace_id: str) -> Stored | None:
     try:
-        return get_trace(web.store, trace_id, deadline=web.settings.deadline)
+        return get_stored(web.store, trace_id, deadline=web.settings.deadline)
     except QueryError:
         return None
+
+
+def _get(web: Web, trace_id: str) -> Trace | None:
+    stored = _stored(web, trace_id)
+    return stored.trace if stored is not None else None
+
+
+def _causes(documents: TraceDocuments | None) -> Sequence[tuple[str, RootCause, Sequence[CauseStep]]]:
+    """The root causes of each kind: (kind, cause, its steps)."""
+    if documents is None:
+        return ()
+    found = root_causes(documents, slow_ns=SLOW_NS)
+    return [(kind, cause, steps_of(cause)) for kind in KINDS for cause in found.of(kind)]
 
 
 def _missing(web: Web, trace_id: str) -> Answer:
@@ -186,8 +244,16 @@ def geometry(trace: Trace) -> dict[str, Any]:
         "ns": [s.duration_ns for s in spans],
         "critical": [[[part(c.start_ns), part(c.end_ns - c.start_ns)] for c in s.critical] for s in spans],
         "notes": [", ".join(s.notes) for s in spans],
+        "open": [i for i, s in enumerate(spans) if "open" in s.notes],
+        "origin": _origins(trace),
         "span": [s.span_id for s in spans],
     }
+
+
+def _origins(trace: Trace) -> list[str]:
+    """Where each segment ran, in X-Ray's words; '' for subsegments and where nobody said."""
+    said = [str(r.attributes.get("aws.xray.origin", "")) for r in trace.resources]
+    return [said[s.resource] if s.kind == "server" and s.resource >= 0 else "" for s in trace.spans]
 
 
 def _flame(trace: Trace) -> dict[str, Any]:
@@ -259,11 +325,12 @@ def _rows(spans: Sequence[Span]) -> list[Sequence[object]]:
 
 def _neighbours(web: Web, ctx: Context, trace: Trace) -> Neighbours:
     """By time, within the filter and range that the list had."""
+    groups = group_expressions(web)
 
     def one(start: int, end: int, order: Any) -> str:
         if start >= end:
             return ""
-        selection = TraceSelection(start, end, filter=ctx.q)
+        selection = TraceSelection(start, end, filter=ctx.q, groups=groups)
         try:
             found = find_traces(web.store, selection, order=order, limit=2, deadline=web.settings.deadline)
         except QueryError:
@@ -286,14 +353,28 @@ def _logs(web: Web, trace: Trace) -> TraceLogs:
         )  # fmt: skip
 
 
-def _panel(web: Web, ctx: Context, trace: Trace, span: Span) -> dict[str, Any]:
-    """What the panel of a span shows."""
+def _panel(
+    web: Web, ctx: Context, stored: Stored, span: Span, documents: TraceDocuments | None
+) -> dict[str, Any]:
+    """What the panel of a span shows. documents: of the trace, where somebody has them already."""
+    trace = stored.trace
+    sent = is_xray(span) or any(span.span_id in each.document for each in stored.originals)
+    asked = sent or ctx.get("tab") == "raw"
+    with step("documents"):
+        found = (documents or stored.documents()).documents if asked else ()
+        xray = blocks(found, span.span_id) if found else None
+    shown = xray if sent else None
     logs = _logs(web, trace)
     own = [r for r in logs.records if r.span_id == span.span_id]
     tab = ctx.get("tab") if ctx.get("tab") in TABS else "overview"
     here = f"/traces/{trace.trace_id}"
     exceptions = [e for e in span.events if e.exception_type or e.name == "exception"]
     counts: dict[str, int | None] = {
+        "annotations": len(shown.annotations) if shown else 0,
+        "metadata": len(shown.metadata) if shown else 0,
+        "exceptions": len(shown.exceptions) if shown else 0,
+        "aws": len(shown.aws) if shown else 0,
+        "sql": len(shown.sql) if shown else 0,
         "overview": None, "attributes": len(span.attributes), "events": len(span.events),
         "links": len(span.links), "resource": None, "logs": len(own), "raw": None,
     }  # fmt: skip
@@ -304,18 +385,21 @@ def _panel(web: Web, ctx: Context, trace: Trace, span: Span) -> dict[str, Any]:
         "scope": trace.scopes[span.scope],
         "tab": tab,
         "tabs": [
-            (key, key.capitalize(), ctx.url(here, tab=key, **keep), counts[key])
+            (key, TAB_NAMES.get(key, key.capitalize()), ctx.url(here, tab=key, **keep), counts[key])
             for key in TABS
             if counts[key] != 0 or key == tab
         ],
         "exceptions": exceptions,
+        "xray": shown,
+        "document": xray.document if xray else "",
+        "raw_url": ctx.url(f"{here}/raw"),
         "own_logs": own,
         "trace_logs": logs.records,
         "critical_ns": critical_ns(span),
         "keep_url": lambda key, value: ctx.url("/traces", q=f"{_key(key)} = {_value(value)}"),
         "logs_url": ctx.between(
             trace.start_ns - MARGIN_NS, trace.start_ns + trace.duration_ns + MARGIN_NS, "/logs",
-            q=f"trace_id = {quoted(trace.trace_id)}",
+            q=f'trace_id = "{trace.trace_id}" OR "{trace.xray_id}" OR "{trace.trace_id}"',
         ),
         "close_url": ctx.url(here, closed="1", **{**keep, "span": None}),
         "offset": lambda r: _offset(trace, r),
@@ -352,6 +436,7 @@ def _text(value: object) -> str:
 
 ROUTES: Mapping[str, View] = {
     "/traces/<trace_id>": show,
+    "/traces/<trace_id>/raw": show_raw,
     "/traces/<trace_id>/spans/<index>": show_span,
 }
 """Of the page of all traces, in whose place in the navigation a single one stands."""

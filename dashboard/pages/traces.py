@@ -7,11 +7,14 @@ and can be compared with the rest.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from flask import Response
+
 from collector.errors import QueryError
+from collector.query.differences import what_is_different
 from collector.query.model_traces import (
     OUTCOMES,
     Differences,
@@ -25,13 +28,14 @@ from collector.query.model_traces import (
 )
 from collector.query.thinning import thinned
 from collector.query.trace_choices import without_parts
-from collector.query.traces import find_traces, group_traces, trace_facets, trace_overview, what_is_different
+from collector.query.traces import find_traces, group_traces, trace_facets, trace_overview
 from dashboard import charts, svg, units
 from dashboard.answers import Answer, Problem, Table, problem_of
 from dashboard.context import Context
 from dashboard.facets import Facet, facets, quoted
-from dashboard.pages import trace
+from dashboard.pages import trace, trace_filter
 from dashboard.pages.page import Page
+from dashboard.pages.trace_groups import group_expressions
 from dashboard.timerange import SECOND
 from dashboard.timing import step
 from dashboard.web import Web
@@ -63,16 +67,31 @@ class Difference:
     url: str
 
 
-def show(web: Web, ctx: Context) -> Answer:
-    whole = TraceSelection(ctx.start_ns, ctx.end_ns, filter=ctx.q)
+def show(web: Web, ctx: Context) -> Answer | Response:
+    unsaid = ""
+    if ctx.get(trace_filter.SENT):
+        try:
+            return trace_filter.onward(ctx, trace_filter.written(ctx, ctx.q))
+        except QueryError as error:
+            unsaid = str(error)
+    groups = group_expressions(web)
+    whole = TraceSelection(ctx.start_ns, ctx.end_ns, filter=ctx.q, groups=groups)
     brushed = replace(whole, dmin_ns=_nanoseconds(ctx, "dmin"), dmax_ns=_nanoseconds(ctx, "dmax"))
     try:
         whole = thinned(web.store, whole, deadline=web.settings.deadline)
-        return _answer(web, ctx, whole, replace(brushed, one_in=whole.one_in))
+        answer = _answer(web, ctx, whole, replace(brushed, one_in=whole.one_in))
     except QueryError as error:
         problem = problem_of(ctx, error)
         plain = replace(whole, filter="")
-        return _answer(web, ctx, plain, replace(brushed, filter=""), problem)
+        answer = _answer(web, ctx, plain, replace(brushed, filter=""), problem)
+    opened = bool(ctx.get("form")) or bool(unsaid)
+    form = trace_filter.shown(ctx, unsaid) if opened else None
+    return replace(answer, extra={**answer.extra, "form": form, "group_names": _names(groups)})
+
+
+def _names(groups: Mapping[str, str]) -> list[str]:
+    """The names of groups, without their ARNs."""
+    return [name for name in groups if not name.startswith("arn:")]
 
 
 def _answer(
@@ -119,6 +138,7 @@ def _answer(
             "slowest": max((t.duration_ns for t in page.traces), default=1) or 1,
             "brushed": brushed != whole,
             "may_compare": brushed != whole and bool(page.total) and page.total < found.points.total,
+            "analytics": _analytics(ctx),
             "differences": _lines(ctx, different) if different else (),
             "href": lambda t: ctx.url(f"/traces/{t.trace_id}", q=ctx.q or None),
             "status_of": status_of,
@@ -282,6 +302,16 @@ def _group_links(ctx: Context) -> list[tuple[str, str, bool]]:
     now = ctx.get("group")
     own = [(now, now)] if now and now not in dict(GROUPS) else []
     return [(text, ctx.url(group=key or None, cursor=None), key == now) for key, text in (*GROUPS, *own)]
+
+
+def _analytics(ctx: Context) -> str:
+    """The same traces as set A of the analytics, or what to take sets from when nothing is brushed."""
+    low, high = _nanoseconds(ctx, "dmin"), _nanoseconds(ctx, "dmax")
+    bounds = [f"duration >= {low / SECOND:g}"] if low is not None else []
+    bounds += [f"duration < {high / SECOND:g}"] if high is not None else []
+    if bounds:
+        return ctx.url("/analytics", q=ctx.q or None, a=" AND ".join(bounds))
+    return ctx.url("/analytics", a=ctx.q or None)
 
 
 def _different(web: Web, ctx: Context, whole: TraceSelection, brushed: TraceSelection) -> Differences | None:

@@ -55,7 +55,7 @@ bind('z', 'Zoom out', time.zoomOut);
 bind('c', 'Copy the link', () => { permalink(false); });
 bind('C', 'Copy the link, range relative', () => { permalink(true); });
 bind('t', 'Light or dark', theme);
-const letters = { overview: 'o', map: 'm', traces: 't', logs: 'l', tail: 'v', metrics: 'x', ingest: 'h', settings: 's', groups: 'g', 'xray-insights': 'n' };
+const letters = { overview: 'o', map: 'm', traces: 't', analytics: 'a', logs: 'l', tail: 'v', metrics: 'x', ingest: 'h', settings: 's', groups: 'g', 'xray-insights': 'n' };
 for (const link of $$('.nav a.it')) {
   const letter = letters[new URL(link.href).pathname.slice(1) || 'overview'];
   if (!letter) continue;

@@ -1,5 +1,5 @@
 // Reading and brushing charts that the server drew: [data-points] shows values under the pointer,
-// [data-brush] turns a dragged band into the page's range. 'time' sets from/to, another name sets <name>min/<name>max.
+// [data-brush] turns a dragged band into the page's range. 'time' sets from/to ('atime' afrom/ato), another name sets <name>min/<name>max.
 import { $, $$, el, say, svg } from './dom.js';
 import { go } from './nav.js';
 import { iso, withParams } from './time.js';
@@ -50,7 +50,8 @@ function apply(chart, a, b) {
   unband(chart);
   const base = new URL(chart.dataset.to || location.href, location.href).href;
   const name = chart.dataset.brush;
-  const changes = name === 'time' ? { from: iso(Math.round(from)), to: iso(Math.round(to)) } : { [`${name}min`]: +from.toPrecision(4), [`${name}max`]: +to.toPrecision(4) };
+  const side = name.endsWith('time') ? name.slice(0, -4) : null;  // '' the page's range, 'a' that of one set
+  const changes = side !== null ? { [`${side}from`]: iso(Math.round(from)), [`${side}to`]: iso(Math.round(to)) } : { [`${name}min`]: +from.toPrecision(4), [`${name}max`]: +to.toPrecision(4) };
   go(withParams({ ...changes, cursor: null }, base));
 }
 

@@ -32,7 +32,7 @@ function* split(from, to, [column, end]) {
   if (to > b) yield [b, to, false];
 }
 
-function draw(input) {
+export function draw(input) {
   const box = input.parentElement, under = $('.src', box);
   box.classList.add('on');
   const wrong = input.value === input.defaultValue ? [+(input.dataset.column ?? 0), +(input.dataset.end ?? 0)] : [0, 0];
@@ -46,7 +46,7 @@ onMain(main => { for (const input of $$('[data-expr] .expr input', main)) draw(i
 // --- completion -------------------------------------------------------------------------------
 let wait = 0, asked = 0;
 const listOf = form => $('.pop', form);
-const close = form => { clearTimeout(wait); asked++; listOf(form)?.remove(); $('input[name=q]', form)?.setAttribute('aria-expanded', 'false'); };
+const close = form => { clearTimeout(wait); asked++; listOf(form)?.remove(); $('.expr input', form)?.setAttribute('aria-expanded', 'false'); };
 
 async function complete(input) {
   const form = input.form, mine = ++asked;

@@ -19,7 +19,8 @@ export async function go(url, { push = true, quiet = false } = {}) {
     if (!(response.headers.get('Content-Type') ?? '').startsWith('text/html')) throw new Error(response.statusText);
     const next = new DOMParser().parseFromString(await response.text(), 'text/html');
     if (mine.signal.aborted) return;
-    if (target.href !== location.href) history[push ? 'pushState' : 'replaceState']({}, '', target);
+    const landed = response.redirected ? response.url : target.href;
+    if (landed !== location.href) history[push ? 'pushState' : 'replaceState']({}, '', landed);
     show(next);
   } catch (error) {
     if (error.name !== 'AbortError' && !quiet) location.assign(target);

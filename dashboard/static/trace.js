@@ -27,6 +27,7 @@ class Waterfall {
     this.children = Array.from({ length: this.count }, () => []);
     this.tops = [];
     data.parent.forEach((parent, i) => (parent < 0 ? this.tops : this.children[parent]).push(i));
+    this.open = new Set(data.open ?? []);
     this.last = new Set([this.tops.at(-1), ...this.children.map(list => list.at(-1))]);
     $('[data-cp]').checked = this.path;
     this.collect();
@@ -96,8 +97,8 @@ class Waterfall {
       this.guides(item, depth),
       el('span', { class: `svc ${colour}` }, d.services[d.service[item]]),
       el('span', { class: 'op ell', title: d.name[item] + (d.notes[item] ? ` (${d.notes[item]})` : '') }, d.name[item]),
-      fold ? el('span', { class: 'tag' }, `× ${entry.fold.length}`) : hidden ? el('span', { class: 'tag' }, `+${hidden}`) : d.peer[item] ? el('span', { class: 'op t3 peer' }, `→ ${d.peer[item]}`) : '',
-      d.notes[item] ? el('span', { class: 'tag odd', title: d.notes[item] }, d.notes[item].split(', ')[0]) : '',
+      fold ? el('span', { class: 'tag' }, `× ${entry.fold.length}`) : hidden ? el('span', { class: 'tag' }, `+${hidden}`) : d.peer[item] ? el('span', { class: 'op t3 peer' }, `→ ${d.peer[item]}`) : d.origin?.[item] ? el('span', { class: 'op t3 peer' }, d.origin[item].replace('AWS::', '')) : '',
+      d.notes[item] ? el('span', { class: 'tag odd', title: d.notes[item] }, this.open.has(item) ? 'in progress' : d.notes[item].split(', ')[0]) : '',
       outcome === 'ok' ? '' : el('span', { class: `st st-${outcome}` }, svg('svg', { viewBox: '0 0 12 12', 'aria-hidden': 'true' }, svg('use', { href: `#s-${outcome}` })), d.status[item]),
     );
     time.replaceChildren(this.bar(fold ? entry.fold : [item]));
@@ -120,14 +121,14 @@ class Waterfall {
     let right = 0, sum = 0;
     for (const item of items) {
       sum += d.ns[item];
-      const place = clip(d.x[item], d.w[item]);
+      const open = this.open.has(item), place = clip(d.x[item], open ? 1 - d.x[item] : d.w[item]);  // without an end: up to the right edge
       if (!place) continue;
       right = Math.max(right, place[0] + place[1]);
-      box.append(svg('rect', { class: 'bar-t', x: `${place[0]}%`, width: `${place[1]}%`, y: 8.5, height: 9, rx: 1.5 }));
+      box.append(svg('rect', { class: open ? 'bar-t bar-o' : 'bar-t', x: `${place[0]}%`, width: `${place[1]}%`, y: 8.5, height: 9, rx: 1.5 }));
       if (this.path) for (const [x, w] of d.critical[item]) { const part = clip(x, w); if (part) box.append(svg('rect', { class: 'bar-w', x: `${part[0]}%`, width: `${part[1]}%`, y: 8, height: 10 })); }
     }
     const over = right > 96 && this.x(d.x[first]) > 12;
-    box.append(svg('text', over ? { x: `${Math.max(0, this.x(d.x[first]))}%`, dx: -6, y: 15, 'text-anchor': 'end' } : { x: `${Math.min(right, 100)}%`, dx: 6, y: 15 }, duration(sum)));
+    box.append(svg('text', over ? { x: `${Math.max(0, this.x(d.x[first]))}%`, dx: -6, y: 15, 'text-anchor': 'end' } : { x: `${Math.min(right, 100)}%`, dx: 6, y: 15 }, this.open.has(first) ? 'in progress' : duration(sum)));
     return box;
   }
 

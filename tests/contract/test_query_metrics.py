@@ -717,6 +717,28 @@ def test_the_period_is_not_shorter_than_the_interval_of_reports(store: Store) ->
     assert ask(store, name, "Average", minutes=60, period=None).period_ns == MINUTE
 
 
+def test_a_pause_of_the_sender_does_not_make_the_period_longer(store: Store) -> None:
+    gauge = stream(name := next(NAMES))
+    write(store, *(number(gauge, T - 30 * 24 * 3600 + 60 * at, 1.0) for at in range(60)))
+    store.settle()
+    write(store, *(number(gauge, T + 60 * at, 1.0) for at in range(60)))
+    store.settle()
+    assert ask(store, name, "Average", minutes=60, period=None).period_ns == MINUTE
+    selector = SeriesSelector("shop", name)
+    begin, end = (T - 12 * 3600) * SECOND, (T + 3600) * SECOND
+    assert metric_statistics(store, selector, "Average", begin, end).period_ns == MINUTE
+
+
+def test_one_report_in_the_range_has_the_interval_of_those_before(store: Store) -> None:
+    gauge = stream(name := next(NAMES))
+    for at in range(5):
+        write(store, number(gauge, T + 300 * at, 1.0))
+        store.settle()
+    selector = SeriesSelector("shop", name)
+    begin, end = (T + 1000) * SECOND, (T + 1000 + 3600) * SECOND
+    assert metric_statistics(store, selector, "Average", begin, end).period_ns == 5 * MINUTE
+
+
 def test_a_range_must_not_be_empty(store: Store) -> None:
     with pytest.raises(QueryError, match="empty"):
         ask(store, "any", "Sum", minutes=0)

@@ -12,15 +12,14 @@ import orjson
 import pytest
 
 from collector.errors import DeadlineExceeded, QueryError
+from collector.query.differences import g_test, what_is_different
 from collector.query.model_traces import OUTCOMES, TraceOrder, TraceRow, TraceSelection
 from collector.query.trace_choices import typical_trace, without_parts
 from collector.query.traces import (
     find_traces,
-    g_test,
     group_traces,
     trace_facets,
     trace_overview,
-    what_is_different,
 )
 from collector.storage import Store, StoreOptions, open_store
 from tests.filter_meaning import Meaning
@@ -350,6 +349,57 @@ def test_a_brush_with_a_filter_of_its_own(store: Store) -> None:
     )
     found = what_is_different(store, replace(ALL, filter="fault"), ALL)
     assert {(each.field, each.value) for each in found.differences} >= {("outcome", "fault"), ("x", "1")}
+
+
+def test_a_pair_is_told_when_each_half_adds_to_the_other(store: Store) -> None:
+    spans = []
+    for number in range(1, 401):
+        version, zone = ("v1", "v2")[number % 2], ("east", "west")[number // 2 % 2]
+        slow = (version, zone) == ("v2", "west")
+        values = {"version": version, "zone": zone, "copy": zone, "noise": number * 7 % 5}
+        spans.append(Made(number, number, 0, number / 10, 900 if slow else 20, attributes=values))
+    put(store, *spans)
+    inside = replace(ALL, dmin_ns=500 * MS)
+    found = what_is_different(store, inside, ALL, pairs=True)
+    best = found.differences[0]
+    assert {(best.field, best.value), (best.and_field, best.and_value)} == {
+        ("version", "v2"),
+        ("copy", "west"),
+    }
+    assert (best.inside, best.outside) == (100, 0)
+    assert found.seen == (100, 300)
+    singles = [each for each in found.differences if not each.and_field]
+    assert {(each.field, each.value, each.same) for each in singles} >= {
+        ("copy", "west", (("zone", "west"),)), ("version", "v2", ()),
+    }  # fmt: skip
+    assert not any("noise" in (each.field, each.and_field) for each in found.differences)
+    alone = what_is_different(store, inside, ALL)
+    assert found.compared == alone.compared + math.comb(alone.compared, 2)
+
+
+def test_pairs_that_tell_apart_although_neither_half_does(store: Store) -> None:
+    spans = []
+    for number in range(1, 401):
+        x, y = number % 2, number // 2 % 2
+        spans.append(Made(number, number, 0, 0, 900 if x != y else 20, attributes={"x": x, "y": y}))
+    put(store, *spans)
+    found = what_is_different(store, replace(ALL, dmin_ns=500 * MS), ALL, pairs=True)
+    told = {(d.field, d.value, d.and_field, d.and_value): d.score > 0 for d in found.differences}
+    assert told == {
+        ("x", "0", "y", "1"): True, ("x", "1", "y", "0"): True,
+        ("x", "0", "y", "0"): False, ("x", "1", "y", "1"): False,
+    }  # fmt: skip
+
+
+def test_a_set_against_another_one(store: Store) -> None:
+    put(store, *[Made(n, n, 0, n, 20, attributes={"x": n % 4, "side": n % 2}) for n in range(1, 201)])
+    found = what_is_different(
+        store, replace(ALL, filter="x = 1"), ALL, against=replace(ALL, filter="x in (0, 2)")
+    )
+    assert (found.inside, found.outside) == (50, 100)
+    told = {(each.field, each.value): (each.inside, each.outside) for each in found.differences}
+    assert told["side", "1"] == (50, 0)
+    assert ("x", "3") not in told
 
 
 @pytest.mark.parametrize(

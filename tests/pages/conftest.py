@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from dashboard import create_app
+from tests.pages import xray_shop
 from tests.pages.running import Site, find_chromium, serving
 from tests.pages.shop import Shop
 
@@ -29,6 +30,13 @@ expect.set_options(timeout=20_000)  # a bound for a busy machine, not a measurem
 def site() -> Iterator[Site]:
     """The shop, two hours of it, with one service whose name is a script."""
     with serving(Shop().requests()) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def xray_site() -> Iterator[Site]:
+    """The same shop, and one trace that came as X-Ray documents."""
+    with serving([*Shop().requests(), *xray_shop.requests()]) as running:
         yield running
 
 

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from collector.accounting import Accounting
 from collector.pipeline import Pipeline
-from collector.receivers.otlp import OtlpDecoder
+from collector.receivers.formats import FormatsDecoder
 from collector.receivers.server import HttpServer
 from collector.request import Request
 from collector.sampling.service import SamplingService
@@ -44,7 +44,7 @@ def serving(requests: Iterable[Request] = (), *, required: bool | None = None) -
     ):
         store.start()
         control.start()
-        pipeline = Pipeline(store, OtlpDecoder, accounting, clock=lambda: NOW)
+        pipeline = Pipeline(store, FormatsDecoder, accounting, clock=lambda: NOW)
         pipeline.start()
         with closing(pipeline):
             for request in requests:

@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
+from collector.storage.control_xray import Group, Groups
 from tests.pages.running import Site
-from tests.pages.shop import EVIL, EVIL_OPERATION
+from tests.pages.shop import EVIL, EVIL_OPERATION, NOW
 
 MakePage = Callable[..., Page]
 FAILING = "/traces?q=service%28%22payments%22%29%20%7B%20fault%20%7D"
@@ -128,3 +129,77 @@ def test_it_can_be_read_without_a_script_and_on_a_phone(site: Site, open_page: M
     page.goto(f"{site.url}/traces")
     expect(page.locator("tbody tr a").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 420
+
+
+def test_the_form_shows_what_the_expression_says_and_what_only_it_can_say(site: Site, page: Page) -> None:
+    q = 'service("payments") AND http.status >= 500 AND service("cart") { ok } AND order > 3'
+    page.goto(f"{site.url}/traces?" + urlencode({"q": q}))
+    page.get_by_role("button", name="Form").click()
+    page.wait_for_url(re.compile("form=1"))
+    expect(page.get_by_label("Service", exact=True)).to_have_value("payments")
+    expect(page.get_by_label("HTTP status")).to_have_value(">=500")
+    expect(page.get_by_label("Key of an annotation").first).to_have_value("order")
+    expect(page.locator("[data-rest]")).to_contain_text('service("cart") { ok }')
+
+
+def test_the_form_writes_the_expression_as_it_is_filled_in(site: Site, page: Page) -> None:
+    page.goto(
+        f"{site.url}/traces?form=1&" + urlencode({"q": 'service("payments") AND service("cart") { ok }'})
+    )
+    bar = page.get_by_label("Filter traces")
+    page.get_by_role("group", name="Outcome").get_by_text("Fault").click()
+    expect(bar).to_have_value('service("payments") AND service("cart") { ok } AND outcome = "fault"')
+    page.get_by_label("Duration from").fill("soon")
+    expect(page.locator("[data-form-problem]")).to_contain_text("is no time")
+    page.get_by_label("Duration from").fill("1")
+    expect(bar).to_have_value(re.compile("AND duration >= 1 AND outcome = .fault.$"))
+    expect(page.locator("[data-form-problem]")).to_be_empty()
+    page.get_by_role("button", name="Apply").click()
+    page.wait_for_url(re.compile(r"q=service.*duration"))
+    assert "f_" not in page.url.partition("?")[2].replace("form", "")
+    expect(page.locator("tbody tr").first).to_be_visible()
+
+
+def test_the_expression_fills_the_form_as_it_is_typed(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}/traces?form=1")
+    page.get_by_label("Filter traces").fill('user = "alice" AND throttle AND tier = gold AND zone exists')
+    expect(page.get_by_label("User", exact=True)).to_have_value("alice")
+    expect(page.get_by_role("group", name="Outcome").locator("input[value=throttle]")).to_be_checked()
+    keys = page.get_by_label("Key of an annotation")
+    expect(keys).to_have_count(3)
+    expect(keys.nth(1)).to_have_value("zone")
+
+
+def test_the_form_works_without_a_script(site: Site, open_page: MakePage) -> None:
+    page = open_page(java_script_enabled=False, width=420)
+    page.goto(f"{site.url}/traces?form=1&" + urlencode({"q": 'service("cart") { ok }'}))
+    page.get_by_label("HTTP status").fill("5xx")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.locator("input[name=q]").first).to_have_value(
+        'service("cart") { ok } AND http.status >= 500 AND http.status <= 599'
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= 420
+
+
+def test_a_form_that_cannot_be_written_stays_with_its_words(client: FlaskClient) -> None:
+    page = client.get("/traces?q=fault&form=1&f_set=1&f_outcome=fault&f_status=teapot")
+    assert page.status_code == 200
+    assert "no status" in page.text
+    assert 'value="teapot"' in page.text
+
+
+def test_the_form_is_there_also_for_an_expression_that_cannot_be_read(client: FlaskClient) -> None:
+    page = client.get("/traces?form=1&q=fault+AND+(")
+    assert page.status_code == 200
+    assert "The expression cannot be read" in page.text
+
+
+def test_a_group_can_be_asked_for_by_expression_and_form(site: Site, client: FlaskClient) -> None:
+    Groups(site.web.control).create(Group(0, "Failing", "", "fault"), NOW, most=25)
+    found = client.get("/traces.json", query_string={"q": 'group.name = "Failing"'}).get_json()
+    assert found["traces"]["total"] == found["overview"]["counts"]["fault"] > 0
+    sent = client.get("/traces?f_set=1&f_group=Failing&form=1")
+    assert sent.headers["Location"].endswith("q=group.name%20%3D%20%22Failing%22")
+    assert 'value="Failing"' in client.get(sent.headers["Location"]).text
+    sets = client.get("/analytics.json", query_string={"a": 'group.name = "Failing"'}).get_json()["sets"]
+    assert sets["a"]["counts"]["total"] == found["traces"]["total"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from collector.query.filters import LOGS, TRACES, parse
+from collector.query.filters.parser import CAUSES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "filter-expressions.md").read_text(encoding="utf-8")
 CODE = re.findall(r"`([^`]+)`", PAGE)
@@ -22,6 +23,11 @@ def test_every_keyword_of_traces_is_explained(name: str) -> None:
 @pytest.mark.parametrize("name", sorted({keyword.name for keyword in LOGS.keywords.values()}))
 def test_every_keyword_of_logs_is_explained(name: str) -> None:
     assert f"`{name}`" in LOG_PART
+
+
+@pytest.mark.parametrize("name", [*TRACES.causes, *CAUSES])
+def test_root_causes_are_explained(name: str) -> None:
+    assert f"`{name}`" in TRACE_PART
 
 
 @pytest.mark.parametrize("name", TRACES.functions)

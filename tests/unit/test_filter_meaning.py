@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.query.filters import TRACES, canonical, parse
+from collector.query.filters.parser import GROUP_KEYWORDS
 from collector.query.filters.tree import Among, Compare, Exists, Field, Node, Text
 from collector.query.model_traces import TraceSelection
 from collector.query.traces import find_traces
@@ -80,7 +81,9 @@ def of_keywords(place: str) -> st.SearchStrategy[Node]:
             st.builds(Among, st.just(field), st.lists(values, min_size=1, max_size=2).map(tuple)),
         )
 
-    names = sorted({each.name for each in TRACES.keywords.values() if place in each.where})
+    names = sorted(
+        {each.name for each in TRACES.keywords.values() if place in each.where} - set(GROUP_KEYWORDS)
+    )
     return st.sampled_from(names).flatmap(of)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from collector.errors import QueryError
-from collector.query.filters import LOGS, TRACES, parse
+from collector.query.filters import LOGS, TRACES, canonical, parse
+from collector.query.filters.groups import expand_groups
 from collector.query.filters.parser import MAX_DEPTH, MAX_LENGTH, parse_field
 from collector.query.filters.tree import (
     And,
@@ -19,6 +20,8 @@ from collector.query.filters.tree import (
     Not,
     OneSpan,
     Or,
+    RootCause,
+    RootCauseJson,
     Service,
     Text,
 )
@@ -70,6 +73,28 @@ XRAY = {
     "annotation[a.b] = 1": Compare(Field("attribute", "a.b"), "=", 1),
     'user CONTAINS ""': Compare(USER, "contains", ""),
     "name = traces": Compare(Field("keyword", "operation"), "=", "traces"),
+    'group.name = "high" AND user = "alice"': And(
+        (Compare(Field("keyword", "group.name"), "=", "high"), Compare(USER, "=", "alice"))
+    ),
+    'rootcause.fault.exception { last and message = "denied" }': RootCause(
+        "fault",
+        "exception",
+        And((Exists(Field("keyword", "last")), Compare(Field("keyword", "message"), "=", "denied"))),
+    ),
+    'rootcause.responsetime.entity { remote and coverage > 0.7 and name = "traces" }': RootCause(
+        "responsetime",
+        "entity",
+        And(
+            (
+                Exists(Field("keyword", "remote")),
+                Compare(Field("keyword", "coverage"), ">", 0.7),
+                Compare(Field("keyword", "name"), "=", "traces"),
+            )
+        ),
+    ),
+    "RootCause.Error.Service": RootCause("error", "service", NOTHING),
+    'rootcause.json = #[{"Services": [{"Name": "a b"}]}]': RootCauseJson('[{"Services":[{"Name":"a b"}]}]'),
+    "rootcause.json != #[] ok": And((Not(RootCauseJson("[]")), Exists(OK))),
     'edge(id(name:"www",type:"client"), "b")': Edge(Entity("www", "client"), Entity("b"), NOTHING),
 }
 
@@ -132,9 +157,38 @@ ERRORS = [
     ("fault = maybe", 1, 9, 14, "fault is either true or false", "true"),
     ("outcome = falt", 1, 11, 15, "one of ok, error, throttle, fault", "fault"),
     ("user > 5", 1, 6, 7, "user cannot be compared with >", "="),
-    ('group.name = "x"', 1, 1, 11, "group.name is not built yet", ""),
-    ("rootcause.fault.service { x }", 1, 1, 24, "rootcause.fault.service is not built yet", ""),
-    ("rootcause.json = #[{}]", 1, 1, 15, "rootcause.json is not built yet", ""),
+    ('group.name > "x"', 1, 12, 13, "group.name cannot be compared with >", "="),
+    ("group.name", 1, 1, 11, "group.name is compared with = or !=", 'group.name = ""'),
+    ("service(){group.arn = x}", 1, 11, 20, "group.arn can only be asked outside", ""),
+    ("rootcause.fault.service { x = 1 }", 1, 27, 28, "Root causes have no x, but name, type", ""),
+    ("rootcause.fault.service { nane = x }", 1, 27, 31, "Root causes have no nane", "name"),
+    ("rootcause.fault.service { attr[x] = 1 }", 1, 27, 31, "Root causes have no attributes", ""),
+    (
+        "rootcause.fault.sevice { last }",
+        1,
+        1,
+        23,
+        "fault.sevice is unknown",
+        "rootcause.fault.service",
+    ),
+    (
+        "rootcause.responsetime.exception{}",
+        1,
+        1,
+        33,
+        "is unknown; there are",
+        "rootcause.responsetime.entity",
+    ),
+    ("rootcause.fault.service = x", 1, 25, 26, "is not compared; what holds on it", "{"),
+    ("rootcause.fault.entity { coverage > much }", 1, 37, 41, "coverage is compared with a number", ""),
+    ("rootcause.fault.entity { service(x) }", 1, 26, 33, "cannot stand inside the braces", ""),
+    ("service() { rootcause.fault.entity }", 1, 13, 35, "cannot stand inside braces", ""),
+    ("rootcause.fault.entity { last", 1, 30, 31, "Expected '}'", "}"),
+    ("rootcause.json > #[]", 1, 16, 17, "compared with = and !=", "="),
+    ("rootcause.json = x", 1, 18, 19, "compared with JSON after a #", '#[{"Services":[{"Name":"…"}]}]'),
+    ("rootcause.json = #{}", 1, 18, 21, "compared with a list of objects", "[{}]"),
+    ("rootcause.json = #[{]", 1, 21, 22, "This is no JSON: ", ""),
+    ("rootcause.json = #[", 1, 19, 20, "This is no JSON: ", ""),
     ('servce("x")', 1, 1, 7, "There is no function servce()", "service"),
     ("a && b", 1, 3, 5, "is written AND here", "AND"),
     ("a || b", 1, 3, 5, "is written OR here", "OR"),
@@ -156,7 +210,8 @@ ERRORS = [
     ("trace.id contains 12", 1, 10, 18, "cannot be compared with contains", "="),
     ("outcome:fault", 1, 1, 14, "compared with =, not with a colon", "outcome = fault"),
     ("x = and", 1, 5, 8, "the word itself is", '"and"'),
-    ("x = #[]", 1, 5, 6, "Expected a value, found '#'", ""),
+    ("x = #[]", 1, 5, 8, "Expected a value, found '[]'", ""),
+    ("x = #", 1, 5, 6, "Expected a value, found '#'", ""),
     ('span(id(type:"x"))', 1, 1, 5, "span() takes the name of an operation", ""),
     ("x = 1e999", 1, 5, 10, "too large", '"1e999"'),
 ]
@@ -171,6 +226,33 @@ def test_errors_say_what_is_wrong_and_where(
     error = caught.value
     assert message in str(error)
     assert (error.line, error.column, error.end, error.suggestion) == (line, column, end, suggestion)
+
+
+def test_groups_are_known_by_name_and_arn() -> None:
+    groups = {"shop": "", "arn:aws:xray:us-east-1:1:group/shop/X": ""}
+    assert parse("group.name = shop", TRACES, groups=groups)
+    assert parse('group.arn != "arn:aws:xray:us-east-1:1:group/shop/X"', TRACES, groups=groups)
+    with pytest.raises(QueryError, match='no group with the name "shap"') as caught:
+        parse('ok AND\n group.name in ("shop", "shap")', TRACES, groups=groups)
+    error = caught.value
+    assert (error.line, error.column, error.end, error.suggestion) == (2, 25, 31, '"shop"')
+
+
+def test_groups_stand_for_their_expressions() -> None:
+    groups = {
+        "bad": "fault OR error",
+        "slow": 'duration > 1 !group.name="bad"',
+        "Default": "",
+        "ring": "group.name=ring",
+    }
+    expanded = expand_groups(parse("ok group.name = slow", TRACES), groups)
+    assert canonical(expanded, TRACES) == "ok AND duration > 1 AND !(fault OR error)"
+    assert expand_groups(parse("group.name = Default", TRACES), groups) == NOTHING
+    assert canonical(expand_groups(parse("group.name != bad", TRACES), groups), TRACES) == "!(fault OR error)"
+    with pytest.raises(QueryError, match="refers to itself"):
+        expand_groups(parse("group.name = ring", TRACES), groups)
+    with pytest.raises(QueryError, match="no group"):
+        expand_groups(parse("group.name = gone", TRACES), groups)
 
 
 def test_logs_search_bare_words_and_know_their_own_keywords() -> None:

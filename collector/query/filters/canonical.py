@@ -5,7 +5,7 @@ from __future__ import annotations
 from collector.errors import QueryError
 from collector.query.filters.language import Language
 from collector.query.filters.lexer import is_number, quote, tokens
-from collector.query.filters.parser import ATTRIBUTE_PREFIXES, RESERVED
+from collector.query.filters.parser import ATTRIBUTE_PREFIXES, CAUSE_JSON, RESERVED
 from collector.query.filters.tree import (
     Among,
     And,
@@ -19,6 +19,8 @@ from collector.query.filters.tree import (
     Not,
     OneSpan,
     Or,
+    RootCause,
+    RootCauseJson,
     Service,
     Text,
     Value,
@@ -47,7 +49,8 @@ def _leaf(node: Node, language: Language) -> str:  # noqa: PLR0911 - one for eac
         case Among(field, values):
             return f"{field_text(field, language)} in ({', '.join(value_text(value) for value in values)})"
         case Exists(field):
-            keyword = language.keywords.get(field.name) if field.kind == "keyword" else None
+            named = {**language.causes, **language.keywords}
+            keyword = named.get(field.name) if field.kind == "keyword" else None
             name = field_text(field, language)
             return name if keyword is not None and keyword.kind == "flag" else f"{name} exists"
         case Text(text):
@@ -58,6 +61,10 @@ def _leaf(node: Node, language: Language) -> str:  # noqa: PLR0911 - one for eac
             return f"edge({_entity(caller)}, {_entity(callee)}){_body(body, language)}"
         case OneSpan(name, body):
             return f"span({quote(name) if name else ''}){_body(body, language)}"
+        case RootCause(cause, element, body):
+            return f"rootcause.{cause}.{element}{_body(body, language)}"
+        case RootCauseJson(pattern):
+            return f"{CAUSE_JSON} = #{pattern}"
         case _:
             raise TypeError(node)
 
@@ -95,11 +102,7 @@ def is_plain(key: str, language: Language) -> bool:
     special = (*ATTRIBUTE_PREFIXES, "resource", "rootcause")
     if lower in RESERVED or lower in language.keywords or first in special or is_number(key):
         return False
-    if (
-        lower in language.functions
-        or lower in ("group.name", "group.arn")
-        or key in ("&", "|", "&&", "||", "~")
-    ):
+    if lower in language.functions or key in ("&", "|", "&&", "||", "~"):
         return False
     try:
         found = tokens(key)

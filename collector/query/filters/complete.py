@@ -12,7 +12,7 @@ from collector.errors import QueryError
 from collector.query.filters.canonical import field_text
 from collector.query.filters.language import Keyword, Language
 from collector.query.filters.lexer import is_number, quote
-from collector.query.filters.parser import WORD_OPERATORS, parse_field
+from collector.query.filters.parser import CAUSE_JSON, CAUSES, GROUP_KEYWORDS, WORD_OPERATORS, parse_field
 from collector.query.filters.position import Expected, expected
 from collector.query.filters.tree import Field
 from collector.query.model_traces import AttributeKey, AttributeValue, Completion, Suggestion
@@ -22,6 +22,7 @@ _FUNCTIONS = {
     "edge": "a call from one node to another, and what holds on it",
     "span": "one span by its operation, and what holds on it",
 }
+_CAUSE_HELP = "where faults, errors or response time come from"
 _HELP = {
     "=": "is", "!=": "is something else", "<": "is less than", "<=": "is at most", ">": "is more than",
     ">=": "is at least", "contains": "has the text in it", "beginswith": "begins with the text",
@@ -91,12 +92,17 @@ def _another(here: Expected, language: Language, source: Source, limit: int) -> 
 
 
 def _fields(here: Expected, language: Language, source: Source, limit: int) -> list[Suggestion]:
+    if here.causes:
+        named = [Suggestion(keyword.name, "field", keyword.help) for keyword in language.causes.values()]
+        return _holding(here.written, named)
     place = "span" if here.braces else "item"
     keywords = {keyword.name: keyword for keyword in language.keywords.values() if place in keyword.where}
     ranked = sorted(keywords.values(), key=lambda keyword: keyword.name not in language.first)
     own = [Suggestion(keyword.name, "field", keyword.help) for keyword in ranked]
     if not here.braces:
         own += [Suggestion(f"{name}(", "function", _FUNCTIONS[name]) for name in language.functions]
+        if language.causes:
+            own += [Suggestion(name, "function", _CAUSE_HELP) for name in (*CAUSES, CAUSE_JSON)]
     keys = source.keys(here.written, limit)
     attributes = [
         Suggestion(field_text(Field("attribute", key.key), language), "attribute", _types(key), key.items)
@@ -112,12 +118,17 @@ def _types(key: AttributeKey) -> str:
 
 
 def _keyword(here: Expected, language: Language) -> Keyword | None:
+    if here.causes or here.field.lower() in (*CAUSES, CAUSE_JSON):
+        return language.causes.get(here.field.lower())
     field = parse_field(here.field, language)
     return language.keywords.get(field.name) if field.kind == "keyword" else None
 
 
 def _operators(here: Expected, language: Language) -> list[Suggestion]:
-    keyword = language.keywords.get(here.field.lower())
+    if here.field.lower() in CAUSES:
+        return _holding(here.written, [Suggestion("{", "operator", "what holds on one of its elements")])
+    named = language.causes if here.causes else language.keywords
+    keyword = named.get(here.field.lower())
     known = keyword.operators if keyword else ("=", "!=", "<", "<=", ">", ">=", *WORD_OPERATORS)
     if keyword is not None and keyword.kind == "flag":
         return _holding(here.written, [Suggestion(each, "operator", _HELP[each]) for each in known])
@@ -138,6 +149,8 @@ def _values(here: Expected, language: Language, source: Source, limit: int) -> I
         yield from _holding(here.written, [Suggestion(each, "value") for each in ("true", "false")])
     elif keyword is not None and keyword.kind == "choice":
         yield from _holding(here.written, [Suggestion(each, "value") for each in keyword.values])
+    elif here.causes or here.field.lower() in (*GROUP_KEYWORDS, CAUSE_JSON):
+        return
     elif keyword is None or keyword.kind == "text" or not keyword.unit:
         yield from _named(here.field, here, source, limit)
 

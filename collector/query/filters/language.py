@@ -1,21 +1,23 @@
 """What a filter expression may name: the keywords of traces and of logs, with their types and places.
 
 A name that is no keyword is the key of an attribute. `where` says in which places a keyword stands: 'item'
-is the trace or the log record as a whole, 'span' is inside the braces of service(…){…} and its like.
+is the trace or the log record as a whole, 'span' is inside the braces of service(…){…} and its like. Inside
+the braces of rootcause.…{…} there are keywords of their own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from collector.levels import LEVELS
 from collector.query.trace_ids import span_number, trace_number
 
 KeywordKind = Literal["flag", "number", "text", "choice"]
-Place = Literal["item", "span"]
+Place = Literal["item", "span", "cause"]
 BOTH: tuple[Place, ...] = ("item", "span")
+CAUSE: tuple[Place, ...] = ("cause",)
 NUMBER_OPERATORS = ("=", "!=", "<", "<=", ">", ">=")
 TEXT_OPERATORS = ("=", "!=", "contains", "beginswith", "endswith")
 CHOICE_OPERATORS = ("=", "!=")
@@ -56,7 +58,7 @@ class Keyword:
 class Language:
     """A name for error messages, its keywords by lower-case name (aliases too), and whether it has functions.
 
-    first: the keywords that completion offers first.
+    first: the keywords that completion offers first. causes: the keywords of elements of root causes.
     bare_words: an unquoted word that is no keyword is searched as text (logs) or names an attribute (traces).
     """
 
@@ -65,6 +67,7 @@ class Language:
     functions: tuple[str, ...]
     first: tuple[str, ...]
     bare_words: Literal["text", "attribute"]
+    causes: Mapping[str, Keyword] = field(default_factory=dict)
 
 
 def _table(*keywords: Keyword, aliases: Mapping[str, str]) -> dict[str, Keyword]:
@@ -75,6 +78,21 @@ def _table(*keywords: Keyword, aliases: Mapping[str, str]) -> dict[str, Keyword]
 OUTCOMES = ("ok", "error", "throttle", "fault")
 KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 
+CAUSES = _table(
+    Keyword("name", "text", "name of the service, entity or exception", CAUSE),
+    Keyword("type", "text", "type of the service", CAUSE),
+    Keyword("account.id", "text", "account of the service", CAUSE),
+    Keyword("message", "text", "message of the exception", CAUSE),
+    Keyword("first", "flag", "the first of its list", CAUSE),
+    Keyword("last", "flag", "the last of its list", CAUSE),
+    Keyword("remote", "flag", "an entity that is a call to elsewhere", CAUSE),
+    Keyword("inferred", "flag", "a service that sent no segment", CAUSE),
+    Keyword("index", "number", "position in its list, from 0", CAUSE),
+    Keyword("coverage", "number", "share of the response time, 0 to 1", CAUSE),
+    aliases={},
+)
+"""Which element of a root cause has which is in filters/causes.py."""
+
 TRACES = Language(
     name="traces",
     keywords=_table(
@@ -82,7 +100,7 @@ TRACES = Language(
         Keyword("error", "flag", "the response is a client's error (4xx, but 429)"),
         Keyword("throttle", "flag", "the response is 429"),
         Keyword("fault", "flag", "the response is a server's error (5xx), or the span failed"),
-        Keyword("partial", "flag", "a span's parent is missing", where=("item",)),
+        Keyword("partial", "flag", "something is missing or still in progress", where=("item",)),
         Keyword("inferred", "flag", "a node that is not instrumented itself"),
         Keyword("root", "flag", "the span that began the trace", where=("span",)),
         Keyword("remote", "flag", "a call to another service", where=("span",)),
@@ -107,11 +125,14 @@ TRACES = Language(
         Keyword("outcome", "choice", "how it went", values=OUTCOMES),
         Keyword("kind", "choice", "kind of the span", where=("span",), values=KINDS),
         Keyword("trace.id", "text", "the trace's id", check=trace_number, only=CHOICE_OPERATORS),
+        Keyword("group.name", "text", "a group's name", where=("item",), only=CHOICE_OPERATORS),
+        Keyword("group.arn", "text", "a group's ARN", where=("item",), only=CHOICE_OPERATORS),
         aliases={"name": "operation", "traceid": "trace.id", "trace_id": "trace.id"},
     ),
     functions=("service", "edge", "span"),
     first=("fault", "duration", "operation", "service", "http.status"),
     bare_words="attribute",
+    causes=CAUSES,
 )
 
 LOGS = Language(

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from json import JSONDecodeError, JSONDecoder
 from typing import Literal
 
 from collector.errors import QueryError
 
-TokenKind = Literal["word", "number", "string", "operator", "punctuation", "end"]
+TokenKind = Literal["word", "number", "string", "json", "operator", "punctuation", "end"]
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
@@ -25,12 +26,15 @@ _TOKEN = re.compile(
 )
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _ESCAPE = re.compile(r"\\([\\\"'])")
+_JSON = JSONDecoder()
 _SAME = {"<>": "!=", "==": "="}
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """text: what was written, a string without its quotes and escapes. start, end: 0-based, end exclusive."""
+    """text: what was written, a string without its quotes and escapes, JSON without its #. start, end:
+    0-based, end exclusive.
+    """
 
     kind: TokenKind
     text: str
@@ -66,6 +70,20 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text) is not None
 
 
+def _end_of_json(source: str, start: int) -> int:
+    """Where the JSON value ends that begins there. Raises QueryError."""
+    try:
+        _, end = _JSON.raw_decode(source, start)
+    except JSONDecodeError as error:
+        at = min(error.pos, max(len(source) - 1, 0))
+        raise error_at(
+            source, at, at + 1, f"This is no JSON: {error.msg[:1].lower()}{error.msg[1:]}."
+        ) from error
+    except RecursionError as error:
+        raise error_at(source, start, len(source), "This JSON is nested too deeply.") from error
+    return end
+
+
 def tokens(source: str) -> list[Token]:
     """All tokens and a last one of kind 'end'. Raises QueryError."""
     found: list[Token] = []
@@ -75,6 +93,10 @@ def tokens(source: str) -> list[Token]:
         assert match is not None  # noqa: S101 - every character is in one of the classes
         kind, text = str(match.lastgroup), match.group()
         position = match.end()
+        if text == "#" and source[position : position + 1] in ("[", "{"):
+            position = _end_of_json(source, position)
+            found.append(Token("json", source[match.end() : position], match.start(), position))
+            continue
         if kind == "open":
             message = f"This string has no closing {text}."
             raise error_at(source, match.start(), len(source), message, source[match.start() :] + text)

@@ -10,14 +10,19 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import cast
+
+import orjson
 
 from collector.errors import QueryError
 from collector.query.filters.language import Keyword, Language, Place
 from collector.query.filters.lexer import Token, error_at, quote, tokens
 from collector.query.filters.tree import (
     Among,
+    CauseElement,
+    CauseKind,
     Compare,
     Edge,
     Entity,
@@ -28,6 +33,8 @@ from collector.query.filters.tree import (
     Not,
     OneSpan,
     Operator,
+    RootCause,
+    RootCauseJson,
     Service,
     Text,
     Value,
@@ -41,19 +48,31 @@ LONGEST_NUMBER = 30
 """Digits of a whole number."""
 WORD_OPERATORS = ("contains", "beginswith", "endswith")
 RESERVED = frozenset({"and", "or", "not", "in", "exists", "true", "false", *WORD_OPERATORS})
+GROUP_KEYWORDS = ("group.name", "group.arn")
 ATTRIBUTE_PREFIXES = ("annotation", "attr", "attribute")
 _FOREIGN = {"&&": "AND", "&": "AND", "||": "OR", "|": "OR", "~": "contains", "=~": "contains"}
-_LATER = re.compile(r"rootcause\..*|group\.(?:name|arn)", re.IGNORECASE | re.DOTALL)
+CAUSE_KINDS: tuple[CauseKind, ...] = ("fault", "error", "responsetime")
+CAUSE_ELEMENTS: tuple[CauseElement, ...] = ("service", "entity", "exception")
+CAUSES = tuple(
+    f"rootcause.{kind}.{element}"
+    for kind in CAUSE_KINDS
+    for element in CAUSE_ELEMENTS
+    if (kind, element) != ("responsetime", "exception")
+)
+CAUSE_JSON = "rootcause.json"
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _ENTITY_KEYS = {"name": "name", "type": "type", "account.id": "account"}
 
 
-def parse(text: str, language: Language) -> Node:
-    """The tree of an expression; Everything for an empty one. Raises QueryError."""
+def parse(text: str, language: Language, *, groups: Mapping[str, str] | None = None) -> Node:
+    """The tree of an expression; Everything for an empty one. Raises QueryError.
+
+    groups: the groups that there are, by name and by ARN; None: any may be named.
+    """
     if len(text) > MAX_LENGTH:
         raise QueryError(f"The expression is longer than {MAX_LENGTH:,} characters.")
-    return _Parser(text, language).parse()
+    return _Parser(text, language, groups).parse()
 
 
 def parse_field(text: str, language: Language) -> Field:
@@ -77,9 +96,10 @@ def number(text: str) -> int | float:
 class _Parser:
     """One pass over the tokens; the methods are the grammar's rules."""
 
-    def __init__(self, source: str, language: Language) -> None:
+    def __init__(self, source: str, language: Language, groups: Mapping[str, str] | None = None) -> None:
         self.source = source
         self.language = language
+        self.groups = groups
         self.tokens = tokens(source)
         self.at = 0
         self.depth = 0
@@ -180,6 +200,8 @@ class _Parser:
             raise self.error(token, f"{token.text!r} is written {word} here.", word)
         if self.is_mark("(", ahead=1):
             return self.call()
+        if self.language.causes and token.text.lower().startswith("rootcause."):
+            return self.root_cause()
         return self.condition()
 
     def group(self) -> Node:
@@ -204,7 +226,7 @@ class _Parser:
             near = get_close_matches(name, self.language.functions, 1)
             message = f"There is no function {token.text}() for {self.language.name}."
             raise self.error(token, message, near[0] if near else "")
-        if self.place == "span":
+        if self.place != "item":
             raise self.error(token, f"{name}() cannot stand inside the braces of another one.")
         self.take()
         if name == "edge":
@@ -248,12 +270,44 @@ class _Parser:
         self.expect(")", "after id(…")
         return Entity(**parts)
 
-    def body(self) -> Node:
+    def root_cause(self) -> Node:
+        token = self.take()
+        name = token.text.lower()
+        if self.place != "item":
+            raise self.error(token, f"{token.text} cannot stand inside braces.")
+        if name == CAUSE_JSON:
+            return self.root_cause_json()
+        if name not in CAUSES:
+            near = get_close_matches(name, (*CAUSES, CAUSE_JSON), 1)
+            known = ", ".join((*CAUSES, CAUSE_JSON))
+            raise self.error(token, f"{token.text} is unknown; there are {known}.", near[0] if near else "")
+        if self.has_operator():
+            message = f"{name} is not compared; what holds on it stands in braces."
+            raise self.error(self.peek(), message, "{")
+        _, kind, element = name.split(".")
+        body = self.body("cause")
+        return RootCause(cast("CauseKind", kind), cast("CauseElement", element), body)
+
+    def root_cause_json(self) -> Node:
+        token = self.take()
+        if token.kind != "operator" or token.text not in ("=", "!="):
+            raise self.error(token, f"{CAUSE_JSON} is compared with = and !=, found {_found(token)}.", "=")
+        value = self.take()
+        if value.kind != "json":
+            message = f"{CAUSE_JSON} is compared with JSON after a #, found {_found(value)}."
+            raise self.error(value, message, '#[{"Services":[{"Name":"…"}]}]')
+        pattern = orjson.loads(value.text)
+        if not isinstance(pattern, list) or not all(isinstance(each, dict) for each in pattern):
+            raise self.error(value, f"{CAUSE_JSON} is compared with a list of objects.", f"[{value.text}]")
+        node = RootCauseJson(orjson.dumps(pattern).decode())
+        return node if token.text == "=" else Not(node)
+
+    def body(self, place: Place = "span") -> Node:
         if not self.is_mark("{"):
             return Everything()
         self.take()
         self.deeper()
-        self.place = "span"
+        self.place = place
         node = Everything() if self.is_mark("}") else self.disjunction()
         self.place = "item"
         self.depth -= 1
@@ -278,7 +332,7 @@ class _Parser:
         field, keyword = self.field()
         if self.is_word("exists"):
             self.take()
-            return Exists(field)
+            return self.exists(field, token)
         if self.is_word("not") and self.is_word("in", ahead=1) and self.is_mark("(", ahead=2):
             self.take()
             return Not(self.among(field, keyword))
@@ -286,17 +340,26 @@ class _Parser:
             return self.among(field, keyword)
         if self.peek().kind == "operator" or self.is_word(*WORD_OPERATORS):
             return self.comparison(field, keyword)
+        return self.exists(field, token)
+
+    def keywords(self) -> Mapping[str, Keyword]:
+        """Those that can be named at the place."""
+        return self.language.causes if self.place == "cause" else self.language.keywords
+
+    def exists(self, field: Field, token: Token) -> Node:
+        if field.kind == "keyword" and field.name in GROUP_KEYWORDS:
+            raise self.error(token, f"{field.name} is compared with = or !=.", f'{field.name} = ""')
         return Exists(field)
 
     def is_text(self, token: Token) -> bool:
         """Whether a word that stands alone is searched as text."""
         name, _, rest = token.text.partition(":")
-        if rest and name.lower() in self.language.keywords:
+        if rest and name.lower() in self.keywords():
             suggestion = f"{name} = {rest}"
             raise self.error(token, f"{name} is compared with =, not with a colon.", suggestion)
         if self.language.bare_words == "text":
             return True
-        if token.text.lower() in self.language.keywords or _LATER.fullmatch(token.text):
+        if token.text.lower() in self.keywords():
             return False
         return "." not in token.text
 
@@ -305,9 +368,13 @@ class _Parser:
         lower = token.text.lower()
         if self.is_mark("["):
             return self.bracketed(token)
-        if self.language.name == "traces" and _LATER.fullmatch(lower):
-            raise self.error(token, f"{token.text} is not built yet.")
-        keyword = self.language.keywords.get(lower)
+        keyword = self.keywords().get(lower)
+        if keyword is None and self.place == "cause":
+            near = get_close_matches(lower, self.language.causes, 1)
+            known = ", ".join(self.language.causes)
+            raise self.error(
+                token, f"Root causes have no {token.text}, but {known}.", near[0] if near else ""
+            )
         if keyword is not None:
             if self.place not in keyword.where:
                 where = "inside the braces of service()" if self.place == "item" else "outside of braces"
@@ -323,6 +390,8 @@ class _Parser:
 
     def bracketed(self, token: Token) -> tuple[Field, Keyword | None]:
         prefix = token.text.lower()
+        if self.place == "cause":
+            raise self.error(token, f"Root causes have no attributes, but {', '.join(self.language.causes)}.")
         if prefix not in (*ATTRIBUTE_PREFIXES, "resource"):
             message = f"{token.text}[…] is unknown; an attribute is attr[…] or resource[…]."
             raise self.error(token, message, "attr")
@@ -369,6 +438,8 @@ class _Parser:
             )
         if keyword is None:
             return _plain(token, as_text=operator in WORD_OPERATORS)
+        if keyword.name in GROUP_KEYWORDS:
+            return self.group_named(token, keyword)
         if keyword.kind == "text":
             return self.checked(token, keyword)
         if keyword.kind == "flag":
@@ -376,6 +447,14 @@ class _Parser:
         if keyword.kind == "number":
             return self.amount(token, keyword)
         return self.choice(token, keyword)
+
+    def group_named(self, token: Token, keyword: Keyword) -> str:
+        if self.groups is not None and token.text not in self.groups:
+            near = get_close_matches(token.text, self.groups, 1)
+            what = keyword.name.removeprefix("group.")
+            message = f"There is no group with the {what} {quote(token.text)}."
+            raise self.error(token, message, quote(near[0]) if near else "")
+        return token.text
 
     def checked(self, token: Token, keyword: Keyword) -> str:
         if keyword.check is not None:

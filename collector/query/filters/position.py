@@ -12,6 +12,7 @@ from collector.query.filters.language import Language
 from collector.query.filters.lexer import Token, tokens, unquote
 from collector.query.filters.parser import WORD_OPERATORS
 
+CAUSE_BRACE = "rootcause{"
 State = Literal["field", "operator", "value", "entity", "body", "joint", "nothing"]
 
 
@@ -22,7 +23,7 @@ class Expected:
     suggested.
 
     written: what of it is there already; it stands in [start, end) with its quotes. field: text of the field,
-    or name of the function. braces: inside of a function's braces.
+    or name of the function. braces: inside of a function's braces. causes: of those of root causes.
     """
 
     state: State
@@ -32,6 +33,7 @@ class Expected:
     field: str = ""
     quoted: bool = False
     braces: bool = False
+    causes: bool = False
 
 
 def expected(text: str, position: int, language: Language) -> Expected:
@@ -55,7 +57,10 @@ def expected(text: str, position: int, language: Language) -> Expected:
     scan = _Scan(language)
     for at, token in enumerate(done):
         scan.feed(token, done[at + 1] if at + 1 < len(done) else None)
-    return Expected(scan.state, start, end, written, scan.field, quoted=opened >= 0, braces="{" in scan.open)
+    return Expected(
+        scan.state, start, end, written, scan.field,
+        quoted=opened >= 0, braces=bool({"{", CAUSE_BRACE} & {*scan.open}), causes=CAUSE_BRACE in scan.open,
+    )  # fmt: skip
 
 
 def open_string(text: str) -> int:
@@ -153,7 +158,8 @@ class _Scan:
 
     def _joint(self, token: Token, after: Token | None) -> None:
         if token.kind == "punctuation" and token.text == "{":
-            self.open.append("{")
+            causes = self.field.lower().startswith("rootcause.")
+            self.open.append(CAUSE_BRACE if causes else "{")
             self.state = "field"
         elif token.kind == "punctuation" and token.text in ")}":
             self._close(token)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from collector.errors import QueryError
 from collector.levels import LEVELS, severity_sql
@@ -44,6 +45,17 @@ from collector.query.filters.tree import (
     walk,
 )
 from collector.query.trace_ids import span_number, trace_number
+
+
+@runtime_checkable
+class InCompiler(Protocol):
+    """A keyword that is compared with the help of attributes. keys: theirs."""
+
+    keys: tuple[str, ...]
+
+    def compare_in(self, compiler: RowCompiler, operator: Operator, value: Value) -> str:
+        """The condition `field operator value`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +137,7 @@ def field_keys(field: Field, rows: Rows) -> tuple[str, ...]:
     if field.kind != "keyword":
         return (field.name,)
     known = rows.fields.get(field.name)
-    return known.keys if isinstance(known, Keys) else ()
+    return known.keys if isinstance(known, Keys | InCompiler) else ()
 
 
 def compile_rows(node: Node, rows: Rows, places: Places, prefix: str = "f") -> Predicate:
@@ -177,6 +189,8 @@ class RowCompiler:
     def compare(self, field: Field, operator: Operator, value: Value) -> str:
         """A comparison of one field."""
         known = self._known(field)
+        if isinstance(known, InCompiler):
+            return known.compare_in(self, operator, value)
         if known is not None:
             return known.compare(operator, value, self.bind)
         return self._attribute(field, lambda table, places: table.compare(places, operator, value))

@@ -17,6 +17,7 @@ from collector.query.filters.predicate import (
     any_of,
     compare_text,
     flag,
+    negation,
     value_as_text,
 )
 from collector.query.filters.rows import RowCompiler, Rows, TraceId
@@ -40,6 +41,10 @@ PLATFORMS = {
     "AWS::Lambda::Function": "aws_lambda",
 }
 """X-Ray's type of a segment -> resource attribute cloud.platform."""
+_LAUNCHED = {"AWS::ECS::EC2": "ec2", "AWS::ECS::Fargate": "fargate"}
+ORIGIN = "aws.xray.origin"
+_ORIGIN_KEYS = (ORIGIN, "cloud.platform", "aws.ecs.launchtype")
+PEER = "(s.kind IN (3, 4) AND s.peer <> '')"
 _XRAY_PEERS = {"Database::SQL": "database", "AWS::SQS": "queue", "AWS::SQS::Queue": "queue"}
 
 USER = Keys(("enduser.id", "user.id"))
@@ -74,7 +79,18 @@ def exception_condition(operator: Operator, text: str, bind: Binder) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SpanType:
-    """The type of the node that the span stands for: only whole types are compared."""
+    """The type of the node that the span stands for: of its peer, or of its service's segments."""
+
+    keys: tuple[str, ...] = _ORIGIN_KEYS
+
+    def compare_in(self, compiler: RowCompiler, operator: Operator, value: Value) -> str:
+        """X-Ray's types of segments are told by their resources; to the others `service` is the type."""
+        text = value_as_text(value)
+        if not text.startswith("AWS::") or operator not in ("=", "!="):
+            return self.compare(operator, value, compiler.bind)
+        called = all_of([PEER, self.compare("=", value, compiler.bind)])
+        same = any_of([called, all_of([negation(PEER), is_origin(text, compiler)])])
+        return same if operator == "=" else negation(same)
 
     def compare(self, operator: Operator, value: Value, bind: Binder) -> str:
         is_call = "s.kind IN (3, 4) AND s.peer <> ''"
@@ -123,15 +139,21 @@ SPAN_ROWS = Rows(alias="s", fields=FIELDS, text=("s.name", "s.service", "s.peer"
 """Spans: `FROM spans s`, with $tenant, $start_ns and $reach_ns bound by the query around it."""
 
 SEGMENT = "(s.kind IN (2, 5) OR s.parent_id = 0)"
-PEER = "(s.kind IN (3, 4) AND s.peer <> '')"
 _AWS_SERVICE = ("rpc.service", "aws.service")
+
+
+def has_segments(entity: Entity) -> bool:
+    """Whether a service can be of the entity's type: also of any type of X-Ray, which senders are free to
+    tell.
+    """
+    return node_type(entity.type) in ("", "service") or entity.type.startswith("AWS::")
 
 
 def entity_keys(entity: Entity) -> tuple[str, ...]:
     """The attribute keys that the conditions for a node look at."""
     keys = list(ACCOUNT.keys) if entity.account else []
     if entity.type.startswith("AWS::"):
-        keys += ["cloud.platform", *_AWS_SERVICE]
+        keys += [*_ORIGIN_KEYS, *_AWS_SERVICE]
     return tuple(keys)
 
 
@@ -159,11 +181,31 @@ def is_service(entity: Entity, compiler: RowCompiler) -> list[str]:
     found = []
     if entity.name:
         found.append(f"{compiler.rows.alias}.service = {compiler.bind(entity.name)}")
-    if entity.type in PLATFORMS:
-        found.append(compiler.compare(Field("resource", "cloud.platform"), "=", PLATFORMS[entity.type]))
+    if entity.type.startswith("AWS::"):
+        found.append(is_origin(entity.type, compiler))
     elif node_type(entity.type) not in ("", "service"):
         found.append(FALSE)
     return [*found, *_account(entity, compiler)]
+
+
+def is_origin(type_: str, compiler: RowCompiler) -> str:
+    """The span's resource is of that type: its sender said so, or else its platform does (X-Ray's section
+    8.1).
+    """
+    told = Field("resource", ORIGIN)
+    found = [compiler.compare(told, "=", type_)]
+    if type_ in PLATFORMS:
+        launch = Field("resource", "aws.ecs.launchtype")
+        untold = [
+            negation(compiler.exists(told)),
+            compiler.compare(Field("resource", "cloud.platform"), "=", PLATFORMS[type_]),
+        ]
+        if type_ in _LAUNCHED:
+            untold.append(compiler.compare(launch, "=", _LAUNCHED[type_]))
+        elif type_ == "AWS::ECS::Container":
+            untold += [negation(compiler.compare(launch, "=", each)) for each in _LAUNCHED.values()]
+        found.append(all_of(untold))
+    return any_of(found)
 
 
 def is_peer(entity: Entity, compiler: RowCompiler) -> list[str]:

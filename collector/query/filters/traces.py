@@ -8,9 +8,10 @@ span has it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from collector.errors import QueryError
 from collector.query.filters.places import find_places
 from collector.query.filters.predicate import (
     FALSE,
@@ -38,6 +39,7 @@ from collector.query.filters.spans import (
     SPAN_ROWS,
     entity_keys,
     exception_condition,
+    has_segments,
     is_node,
     is_peer,
     is_service,
@@ -54,9 +56,12 @@ from collector.query.filters.tree import (
     Field,
     Node,
     Not,
+    OneOf,
     OneSpan,
     Operator,
     Or,
+    RootCause,
+    RootCauseJson,
     Service,
     Text,
     Value,
@@ -79,6 +84,8 @@ _INDEX: dict[str, FieldSQL] = {
     "trace.id": TraceId("t"),
 }
 OF_ROOT = ("http.url", "http.useragent", "http.clientip")
+TRACED = Field("attribute", "aws.xray.traced")
+"""On a call: the callee said that it sends a segment (X-Ray's http.request.traced)."""
 
 
 def trace_keys(node: Node) -> frozenset[str]:
@@ -89,6 +96,8 @@ def trace_keys(node: Node) -> frozenset[str]:
             keys.update(entity_keys(item.entity))
         elif isinstance(item, Edge):
             keys.update((*entity_keys(item.caller), *entity_keys(item.callee)))
+        elif isinstance(item, Compare | Among | Exists) and item.field == Field("keyword", "partial"):
+            keys.add(TRACED.name)
     return frozenset(keys)
 
 
@@ -97,21 +106,36 @@ def find_trace_places(store: Reader, node: Node, *, start_ns: int, end_ns: int, 
     return find_places(store, "traces", trace_keys(node), start_ns=start_ns, end_ns=end_ns, deadline=deadline)
 
 
-def compile_traces(node: Node, places: Places, prefix: str = "f") -> Predicate:
-    """The predicate of an expression over a trace `t`."""
+def compile_traces(node: Node, places: Places, prefix: str = "f", *, few: OneOf | None = None) -> Predicate:
+    """The predicate of an expression over a trace `t`. few: no other trace can match, so look at no other."""
     bind = Binder(prefix)
-    return Predicate(TraceCompiler(places, bind).condition(node), bind.params)
+    return Predicate(TraceCompiler(places, bind, few).condition(node), bind.params)
+
+
+def asks_index_only(node: Node) -> bool:
+    """Whether the trace index alone answers the condition."""
+    for item in walk(node):
+        match item:
+            case Compare(field, _, _) | Among(field, _) | Exists(field):
+                if field.kind != "keyword" or field.name not in _INDEX:
+                    return False
+            case And() | Or() | Not() | Everything():
+                pass
+            case _:
+                return False
+    return True
 
 
 class TraceCompiler:
     """Makes conditions over one trace, their values bound in `bind`."""
 
-    def __init__(self, places: Places, bind: Binder) -> None:
+    def __init__(self, places: Places, bind: Binder, few: OneOf | None = None) -> None:
         self.bind = bind
+        self.few = self._among_few("s", few) if few is not None else ""
         self.spans = RowCompiler(SPAN_ROWS, places, bind)
         self.callees = RowCompiler(replace(SPAN_ROWS, alias="c"), places, bind)
 
-    def condition(self, node: Node) -> str:  # noqa: PLR0911 - one for each kind of node
+    def condition(self, node: Node) -> str:  # noqa: C901, PLR0911, PLR0912 - one for each kind of node
         """The condition's SQL: true or false for every trace, never NULL."""
         match node:
             case Everything():
@@ -137,6 +161,26 @@ class TraceCompiler:
                 return self.any_span(all_of([*named, self.spans.condition(body)]))
             case Edge(caller, callee, body):
                 return self.edge(caller, callee, body)
+            case OneOf(ids):
+                return self.one_of(ids)
+            case RootCause() | RootCauseJson():
+                raise QueryError("Root causes cannot be asked for here.")
+
+    def _among_few(self, alias: str, few: OneOf) -> str:
+        """The span belongs to one of the traces: by each half on its own, which a scan is narrowed by."""
+        halves = zip(*few.ids, strict=True) if few.ids else ((), ())
+        bound = [self.bind(sorted(set(half)), "UBIGINT[]") for half in halves]
+        names = (f"{alias}.trace_hi", f"{alias}.trace_lo")
+        return "".join(
+            f"{name} IN (SELECT unnest({ids})) AND " for name, ids in zip(names, bound, strict=True)
+        )
+
+    def one_of(self, ids: Sequence[tuple[int, int]]) -> str:
+        """The trace is one of these."""
+        if not ids:
+            return FALSE
+        highs, lows = (self.bind(list(half), "UBIGINT[]") for half in zip(*ids, strict=True))
+        return _among_traces(f"SELECT unnest({highs}), unnest({lows})")
 
     # Fields
 
@@ -164,7 +208,7 @@ class TraceCompiler:
             case "keyword", "exception":
                 return self.any_event("e.exception_type <> ''")
             case "keyword", "partial":
-                return self.any_span(f"s.parent_id <> 0 AND NOT {_related('p.span_id = s.parent_id')}")
+                return self.partial()
             case "keyword", "inferred":
                 unanswered = f"NOT {_related('p.parent_id = s.span_id AND p.kind IN (2, 5)')}"
                 certain = "s.peer_type IN ('database', 'cache', 'queue', 'aws')"
@@ -173,6 +217,17 @@ class TraceCompiler:
         if known is not None:
             return known.exists(self.bind)
         return self.any_span(self.of_root(field, self.spans.exists(field)))
+
+    def partial(self) -> str:
+        """A span is in progress, or missing: a parent, or the callee of a call that said it is traced."""
+        parentless = f"(s.parent_id <> 0 AND NOT {_related('p.span_id = s.parent_id')})"
+        ended = _related("p.span_id = s.span_id AND NOT p.in_progress")
+        found = [parentless, f"(s.in_progress AND NOT {ended})"]
+        promised = self.spans.compare(TRACED, "=", value=True)
+        if promised != FALSE:
+            answered = _related("p.parent_id = s.span_id")
+            found.append(all_of([promised, f"NOT {answered}"]))
+        return self.any_span(any_of(found))
 
     def of_root(self, field: Field, condition: str) -> str:
         """The condition, asked of the root only where the keyword means it."""
@@ -210,7 +265,7 @@ class TraceCompiler:
             names = [f"s.service = {self.bind(name)}" for name in (caller.name, callee.name) if name]
             return self.any_span(all_of(["s.kind = 2 AND s.parent_id = 0", *names, of_call]))
         found = []
-        if kind in ("", "service"):
+        if has_segments(caller):
             own = is_service(caller, self.spans)
             found.append(self.any_span(all_of([PEER, *own, *is_peer(callee, self.spans), of_call])))
             found.append(self.called(all_of([*own, *is_service(callee, self.callees), of_call])))
@@ -226,6 +281,7 @@ class TraceCompiler:
         """A span `s` of the trace meets the condition."""
         if condition == FALSE:
             return FALSE
+        condition = f"{self.few}{condition}"
         spans = f"SELECT s.trace_hi, s.trace_lo FROM spans s WHERE {IN_RANGE.format('s')} AND {condition}"
         return _among_traces(spans)
 

@@ -12,6 +12,8 @@ from typing import Literal, TypeAlias
 
 Value: TypeAlias = str | int | float | bool
 FieldKind = Literal["keyword", "attribute", "resource"]
+CauseKind = Literal["fault", "error", "responsetime"]
+CauseElement = Literal["service", "entity", "exception"]
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "contains", "beginswith", "endswith"]
 
 
@@ -92,6 +94,32 @@ class OneSpan:
 
 
 @dataclass(frozen=True, slots=True)
+class RootCause:
+    """`rootcause.fault.entity{…}`: the body holds on one element of the trace's root causes of that kind."""
+
+    cause: CauseKind
+    element: CauseElement
+    body: Node
+
+
+@dataclass(frozen=True, slots=True)
+class RootCauseJson:
+    """`rootcause.json = #[…]`: the trace has root causes like these. pattern: as compact JSON."""
+
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """The trace is one of these, by the halves of their ids: what a condition that Python answers turns into.
+
+    It is never written.
+    """
+
+    ids: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     item: Node
 
@@ -107,7 +135,8 @@ class Or:
 
 
 Node: TypeAlias = (
-    Everything | Compare | Among | Exists | Text | Service | Edge | OneSpan | Not | And | Or
+    Everything | Compare | Among | Exists | Text | Service | Edge | OneSpan | RootCause | RootCauseJson
+    | OneOf | Not | And | Or
 )  # fmt: skip
 
 
@@ -139,7 +168,7 @@ def children(node: Node) -> tuple[Node, ...]:
             return items
         case Not(item):
             return (item,)
-        case Service(_, body) | Edge(_, _, body) | OneSpan(_, body):
+        case Service(_, body) | Edge(_, _, body) | OneSpan(_, body) | RootCause(_, _, body):
             return (body,)
         case _:
             return ()

@@ -1,18 +1,19 @@
--- Which values are in how many traces inside a brush and in the rest, over a sample of each side.
--- $inside_*: the brush; The marked place is its filter.
+-- Which values are in how many traces of two sets, over a sample of each.
+-- The marked places tell who is inside, and who is outside of those that are not inside.
+-- Sampled traces are numbered, the inside ones first; `numbers` are those that have the value, where $pairs asks.
 , sided AS MATERIALIZED (
-    SELECT
-        t.*,
-        first_ns >= $inside_start_ns AND first_ns < $inside_end_ns
-        AND duration_ns >= $inside_dmin_ns AND duration_ns <= $inside_dmost_ns AND /*inside*/ AS inside
-    FROM matched AS t
+    SELECT t.*, /*inside*/ AS inside, /*outside*/ AS other FROM matched AS t
 ),
 amounts AS (
-    SELECT count(*) FILTER (inside) AS inside, count(*) FILTER (NOT inside) AS outside FROM sided
+    SELECT count(*) FILTER (inside) AS inside, count(*) FILTER (other AND NOT inside) AS outside FROM sided
+),
+chosen AS (
+    SELECT * FROM sided
+    WHERE inside OR other
+    QUALIFY row_number() OVER (PARTITION BY inside ORDER BY hash(trace_lo, trace_hi), trace_hi, trace_lo) <= $sample
 ),
 sample AS MATERIALIZED (
-    SELECT * FROM sided
-    QUALIFY row_number() OVER (PARTITION BY inside ORDER BY hash(trace_lo, trace_hi), trace_hi, trace_lo) <= $sample
+    SELECT *, row_number() OVER (ORDER BY inside DESC, trace_hi, trace_lo) - 1 AS number FROM chosen
 ),
 rows_of AS (
     SELECT s.trace_hi, s.trace_lo, s.resource_id, s.shape, s.attrs, s.peer
@@ -48,14 +49,15 @@ named AS (
 counted AS (
     SELECT
         field, value,
-        count(DISTINCT (trace_hi, trace_lo)) FILTER (inside) AS inside,
-        count(DISTINCT (trace_hi, trace_lo)) FILTER (NOT inside) AS outside
+        count(DISTINCT number) FILTER (inside) AS inside,
+        count(DISTINCT number) FILTER (NOT inside) AS outside,
+        list(DISTINCT number) FILTER ($pairs) AS numbers
     FROM named JOIN sample USING (trace_hi, trace_lo)
     WHERE value <> ''
     GROUP BY field, value
 )
 SELECT
-    counted.field, counted.value, counted.inside, counted.outside,
+    counted.field, counted.value, counted.inside, counted.outside, counted.numbers,
     amounts.inside AS all_inside, amounts.outside AS all_outside,
     (SELECT count(*) FROM sample WHERE inside) AS seen_inside,
     (SELECT count(*) FROM sample WHERE NOT inside) AS seen_outside
