@@ -204,8 +204,9 @@ class Audit:
 
 
 RESET = (
-    "insight_events", "insight_windows", "insights", "trace_groups", "tags", "resource_policies", "aws_settings",
-    "sampling_rules", "sampling_windows", "sampling_kept", "xray_agents", "audit",
+    "insight_events", "insight_windows", "insights", "trace_groups", "tags", "resource_policies",
+    "aws_settings",
+    "sampling_rules", "sampling_windows", "sampling_kept", "xray_agents", "trace_retrievals", "audit",
 )  # fmt: skip
 """What a reset empties: everything that the AWS APIs keep. Keys, tenants, views and colours stay."""
 

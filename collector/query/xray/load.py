@@ -78,9 +78,10 @@ def load_traces(
     """
     if not keys:
         return {}
+    bounds = {"first_ns": first_ns, "last_ns": last_ns}
     place = {
         "his": sorted({high for high, _ in keys}), "los": sorted({low for _, low in keys}),
-        "first_ns": first_ns, "last_ns": last_ns, "tenant": tenant,
+        **bounds, "tenant": tenant,
     }  # fmt: skip
     wanted = set(keys)
     end = min(last_ns, _LAST - 1) + 1
@@ -94,7 +95,7 @@ def load_traces(
     named = {
         name: {
             row[key]: row
-            for row in read_named(timed, f"trace_{name}", sorted({row[key] for row in spans}), place)
+            for row in read_named(timed, f"trace_{name}", sorted({row[key] for row in spans}), bounds)
         }
         for name, key in (("resources", "resource_id"), ("scopes", "scope_id"))
     }
@@ -102,7 +103,7 @@ def load_traces(
         row["shape"] for rows in parts.values() for each in rows.values() for row in each if "shape" in row
     }
     shapes |= {row["shape"] for rows in named.values() for row in rows.values()}
-    unpack = unpacker(read_named(timed, "shapes", sorted(shapes), place))
+    unpack = unpacker(read_named(timed, "shapes", sorted(shapes), bounds))
     found = {}
     for key in wanted:
         rows = {name: parts[name].get(key, []) for name in ("spans", "events", "links")}
