@@ -228,7 +228,7 @@ class Sampling:
     otlp: bool = setting(
         default=False,
         kind=FLAG,
-        doc="Apply the sampling rules to OTLP that comes in, once a trace. What is left out is counted.",
+        doc="Apply the sampling rules to OTLP that comes in, once a trace; what is left out is counted.",
     )
     rules_limit: int = setting(
         25, count(0, 10_000), "Sampling rules that may be made beside Default, as in AWS; 0 for any number."
