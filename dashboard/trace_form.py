@@ -107,7 +107,8 @@ def write_form(q: str, values: Mapping[str, str], annotations: Iterable[Annotati
     annotations: all rows, None leaves them. Raises QueryError for a value that cannot be in its field.
     """
     parts = _parts(q)
-    wanted = {**_values(parts), **{name: text.strip() for name, text in values.items()}}
+    before = _values(parts)
+    wanted = {**before, **{n: text if text == before.get(n) else text.strip() for n, text in values.items()}}
     now = [part for part in parts if part.slot and not part.slot.startswith("a:")]
     changed = {name for name, text in wanted.items() if text != _said(now, name)}
     kept: list[Node] = []

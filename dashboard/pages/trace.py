@@ -168,7 +168,7 @@ def _texts(found: TraceDocuments) -> Iterator[Sequence[object]]:
 
 def _stored(web: Web, trace_id: str) -> Stored | None:
     try:
-        return get_stored(web.store, trace_id, deadline=web.settings.deadline)
+        return get_stored(web.store, trace_id, deadline=web.settings.deadline, figures=True)
     except QueryError:
         return None
 

@@ -38,15 +38,19 @@ class Stored:
         return trace_documents(self.trace, self.originals, indexing=indexing)
 
 
-def get_stored(store: Reader, trace_id: str, *, tenant: int = 0, deadline: float = 10.0) -> Stored | None:
-    """The trace of an id in any form, None when nothing of it is kept. Raises QueryError for no id."""
+def get_stored(
+    store: Reader, trace_id: str, *, tenant: int = 0, deadline: float = 10.0, figures: bool = False
+) -> Stored | None:
+    """The trace of an id in any form, None when nothing of it is kept. Raises QueryError for no id.
+
+    figures: as of load_traces.
+    """
     timed = Timed.of(store, deadline)
     key = trace_number(trace_id)
     place = find_place(timed, *key, tenant)
     if place is None:
         return None
-    bounds = place["first_ns"], place["last_ns"]
-    return load_traces(timed, [key], *bounds, tenant, figures=True).get(key)
+    return load_traces(timed, [key], place["first_ns"], place["last_ns"], tenant, figures=figures).get(key)
 
 
 def load_range(
