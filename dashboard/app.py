@@ -10,7 +10,7 @@ from typing import cast
 
 from flask import Flask, Response, g, redirect, request
 
-from dashboard import api, assets, security, templating, timing
+from dashboard import api, assets, security, templating, tenants, timing
 from dashboard.answers import json_response
 from dashboard.context import read_context
 from dashboard.pages import PAGES
@@ -51,7 +51,7 @@ def _register(app: Flask, web: Web, name: str, page: Page) -> None:
                 methods=["GET"],
             )
     for number, (rule, view) in enumerate(page.raw.items()):
-        app.add_url_rule(rule, f"{name}-raw-{number}", partial(_raw, web, view), methods=["GET"])
+        app.add_url_rule(rule, f"{name}-raw-{number}", partial(_raw, web, name, view), methods=["GET"])
     for number, (rule, action) in enumerate(page.posts.items()):
         app.add_url_rule(rule, f"{name}-post-{number}", partial(_act, web, name, action), methods=["POST"])
 
@@ -59,12 +59,12 @@ def _register(app: Flask, web: Web, name: str, page: Page) -> None:
 def _show(web: Web, name: str, view: View, /, _form: str, **parts: str) -> Response:
     form = request.args.get("format") or _form
     with timing.step("data"):
-        answer = view(web, context(), **parts)
+        answer = view(tenants.seen(web, context(), name), context(), **parts)
     return answered(name, answer, form if form in ("json", "csv") else "")
 
 
-def _raw(web: Web, view: View, /, **parts: str) -> Response:
-    return cast("Response", view(web, context(), **parts))
+def _raw(web: Web, name: str, view: View, /, **parts: str) -> Response:
+    return cast("Response", view(tenants.seen(web, context(), name), context(), **parts))
 
 
 def _act(web: Web, name: str, action: Action, /, **parts: str) -> Response:

@@ -25,7 +25,9 @@ from dashboard.timerange import (
     zoomed_out,
 )
 
-KEPT = ("from", "to", "tz")
+ACCOUNT = "account"
+"""Whose telemetry is shown, `ACCOUNT/REGION`; absent for the default pair."""
+KEPT = ("from", "to", "tz", ACCOUNT)
 """Parameters that go along when a link leads to another page."""
 
 DASH = "\N{EN DASH}"

@@ -11,7 +11,7 @@ import orjson
 from flask import Flask, g, request
 from markupsafe import Markup
 
-from dashboard import assets, charts, icons, security, svg, timerange, units
+from dashboard import assets, charts, icons, security, svg, tenants, timerange, units
 from dashboard.answers import to_json
 from dashboard.colours import Colours
 from dashboard.pages import NAV, PAGES, SHORT_NAMES, TABBAR
@@ -52,7 +52,7 @@ def _functions(web: Web) -> Mapping[str, Any]:
         "plotly_style_ids": assets.plotly_style_ids, "plotly_templates": charts.templates,
         "icons": icons.ICONS, "shapes": icons.SHAPES, "glyphs": icons.GLYPH,
         "colour": Colours(web.control, web.clock).css, "status_line": status.line,
-        "sampled_line": status.sampled,
+        "sampled_line": status.sampled, "account_choices": lambda: tenants.choices(web, context()),
         "spark_path": svg.spark_path, "presets": timerange.PRESETS, "preset_name": preset_name,
         "around": AROUND,
         "when_text": _when_text, "settings": web.settings, "nav": groups,

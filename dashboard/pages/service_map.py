@@ -20,6 +20,7 @@ from dashboard.facets import quoted
 from dashboard.map_fold import MOST, by_namespace, long_tail, one_client, without
 from dashboard.map_picture import FAILING, MODES, Look, draw_narrow, draw_wide, share
 from dashboard.pages.page import Page
+from dashboard.pages.trace_groups import group_expressions
 from dashboard.service_panel import ServicePanel, distribution_chart, find_panel
 from dashboard.timing import step
 from dashboard.web import Web
@@ -89,7 +90,8 @@ def _highlight(web: Web, ctx: Context) -> tuple[frozenset[str] | None, Problem |
     """The nodes and calls of the traces that the expression selects."""
     if not ctx.q.strip():
         return None, None
-    selection = TraceSelection(ctx.start_ns, ctx.end_ns, filter=ctx.q)
+    groups = group_expressions(web)
+    selection = TraceSelection(ctx.start_ns, ctx.end_ns, filter=ctx.q, groups=groups)
     try:
         with step("highlight"):
             found = service_graph(web.store, selection, now_ns=ctx.now_ns, deadline=web.settings.deadline)

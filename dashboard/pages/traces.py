@@ -119,6 +119,7 @@ def _answer(
         title="Traces",
         data={
             "traces": page, "overview": found, "facets": counted, "groups": groups, "different": different,
+            "one_in": whole.one_in,
         },
         extra={
             "bars": _bars(ctx, found.histogram),

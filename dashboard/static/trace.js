@@ -224,7 +224,7 @@ async function panel(data, item) {
   fetching?.abort();
   fetching = new AbortController();
   const keep = new URL(location.href).searchParams, wanted = new URLSearchParams();
-  for (const name of ['tab', 'q', 'view', 'from', 'to', 'tz']) if (keep.get(name)) wanted.set(name, keep.get(name));
+  for (const name of ['tab', 'q', 'view', 'from', 'to', 'tz', 'account']) if (keep.get(name)) wanted.set(name, keep.get(name));
   remember({ span: data.span[item], closed: null });
   try {
     const response = await fetch(`/traces/${data.id}/spans/${item}?${wanted}`, { signal: fetching.signal });
