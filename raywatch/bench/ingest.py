@@ -14,7 +14,7 @@ from raywatch.bench.server import Server, disk_bytes, send
 
 _CONNECTIONS = 32
 _RATE = 10_000
-_FILES = {"segments": "traces"}
+_FILES = {"segments": "traces", "targets": "traces"}
 """Where items are stored that are no signal of their own."""
 
 
@@ -67,8 +67,9 @@ def measure(work: Path, seconds: float) -> tuple[Values, dict[str, Load]]:
         "log records by gRPC": load(work, "logs", seconds=seconds),
         "metric points by gRPC": load(work, "metrics", seconds=seconds),
         "X-Ray segments": load(work, "segments", seconds=seconds, protocol="xray"),
+        "GetSamplingTargets": load(work, "targets", seconds=seconds / 4, protocol="xray"),
     }
-    spans, _, steady, logs, points, segments = loads.values()
+    spans, _, steady, logs, points, segments, targets = loads.values()
     values = {
         "spans": spans.per_second,
         "span_cpu": spans.cpu_per_item,
@@ -76,6 +77,7 @@ def measure(work: Path, seconds: float) -> tuple[Values, dict[str, Load]]:
         "logs": logs.per_second,
         "points": points.per_second,
         "segments": segments.per_second,
+        "targets": targets.per_second,
         "memory": max(one.peak for one in loads.values()),
         "disk": spans.disk / spans.report["sent_items"],
     }

@@ -129,6 +129,29 @@ def ask(asker: Asker, runs: int) -> dict[str, list[float]]:
     return times
 
 
+def ask_xray(url: str, asker: Asker, runs: int) -> dict[str, list[float]]:
+    """Milliseconds of X-Ray's operations, over HTTP as a client waits for them; every run another hour."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=_DEADLINE)
+    times: dict[str, list[float]] = {}
+    for _ in range(_WARM + runs):
+        hour = asker.hour()
+        asked = {"StartTime": hour.start_ns // 10**9, "EndTime": hour.end_ns // 10**9}
+        wanted = f'annotation[app.tier] = "{asker.dice.choice(("gold", "free"))}" AND responsetime > 1'
+        for name, path, body in (
+            ("summaries", "/TraceSummaries", {**asked, "FilterExpression": wanted}),
+            ("xray_graph", "/ServiceGraph", asked),
+        ):
+            began = time.perf_counter()
+            connection.request("POST", path, orjson.dumps(body), {"content-type": "application/json"})
+            answer = connection.getresponse()
+            text = answer.read()
+            times.setdefault(name, []).append(1000 * (time.perf_counter() - began))
+            if answer.status != 200:
+                raise BenchError(f"{path} answered {answer.status}: {text[:200]!r}")
+    connection.close()
+    return {name: took[_WARM:] for name, took in times.items()}
+
+
 def paths(asker: Asker) -> dict[str, str]:
     """The pages that are measured, by what they are called; each over an hour, some over the whole day."""
     hour = asker.hour()
@@ -200,7 +223,7 @@ def measure(folder: Path, runs: int) -> dict[str, Any]:
         asker = _asker(server.store, dataset)
         with _ingesting(server, RATE):
             time.sleep(5)
-            questions = ask(asker, runs)
+            questions = ask(asker, runs) | ask_xray(server.running.url, asker, runs)
             pages = visit(server.running.url, asker, runs)
     values = {name: percentile(took, 0.95) for name, took in questions.items()}
     values["pages"] = max(percentile(took, 0.95) for took in pages.values())

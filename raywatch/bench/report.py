@@ -130,11 +130,14 @@ committing, indexes, roll-ups and checkpoints, also those after the last answer.
 that look like those of an application: spans of 436 bytes with 8 to 12 attributes in whole traces over twelve
 services, log records of 284 bytes with trace ids, and points of counters, gauges and histograms of 217 bytes
 in 24 576 series. Ids, times and some values are replaced before each sending, so that nothing is sent twice.
+X-Ray segments have two subsegments and 1 200 bytes, 50 a request as a daemon sends them, unsigned; items are
+segments, of three spans each. GetSamplingTargets is asked by 32 connections, one report a call.
 Bytes on disk are those of the files after the server has ended.\
 """
 _QUESTIONS = """\
 Asked in the serving process while 5 000 spans a second come in from another one. Every run asks about another
-trace, another hour of the day, another service or another customer; two runs of each are not counted. The
+trace, another hour of the day, another service or another customer; two runs of each are not counted.
+X-Ray's operations (summaries: `annotation[app.tier] = "…" AND responsetime > 1`) are timed over HTTP. The
 figure for pages is that of the slowest page.\
 """
 _NOTES = """\

@@ -21,7 +21,7 @@ import grpc
 import numpy as np
 
 from raywatch.bench.templates import ITEMS, SERVICES, Logs, Points, Request, Source, Spans
-from raywatch.bench.xray import Segments, XRayConnection
+from raywatch.bench.xray import Segments, Targets, XRayConnection
 
 _METHODS = {
     "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
@@ -124,6 +124,7 @@ SOURCES: dict[str, Callable[[int], Source]] = {
     "logs": Logs,
     "metrics": Points,
     "segments": Segments,
+    "targets": Targets,
 }
 
 

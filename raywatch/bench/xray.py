@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import http.client
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import orjson
@@ -115,17 +116,34 @@ def _document(service: str, dice: random.Random) -> str:
     return text
 
 
-class XRayConnection:
-    """Puts segments by an HTTP connection that is kept open, unsigned, as a daemon's proxy may."""
+class Targets:
+    """Reports of a fleet of clients about the default rule, each asking for its targets: one a request."""
 
-    def __init__(self, address: str, _signal: str, headers: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(self, seed: int) -> None:
+        dice = random.Random(seed)
+        self._clients = [f"{dice.getrandbits(96):024x}" for _ in range(50)]
+
+    def requests(self, now_ns: int, window_ns: int) -> Iterator[Request]:  # noqa: ARG002 -- as every source
+        for client in self._clients:
+            told = {
+                "RuleName": "Default", "ClientID": client, "Timestamp": now_ns // 10**9, "RequestCount": 20,
+                "SampledCount": 2, "BorrowCount": 0,
+            }  # fmt: skip
+            yield Request(orjson.dumps({"SamplingStatisticsDocuments": [told]}), 1)
+
+
+class XRayConnection:
+    """Calls an operation by an HTTP connection that is kept open, unsigned, as a daemon's proxy may."""
+
+    def __init__(self, address: str, signal: str, headers: Sequence[tuple[str, str]] = ()) -> None:
         host, _, port = address.rpartition(":")
         self._connection = http.client.HTTPConnection(host, int(port), timeout=_TIMEOUT)
+        self._path, self._good = _CALLS[signal]
         self._headers = {"content-type": "application/json", **dict(headers)}
 
     def send(self, body: bytes) -> str:
         try:
-            self._connection.request("POST", "/TraceSegments", body, self._headers)
+            self._connection.request("POST", self._path, body, self._headers)
             response = self._connection.getresponse()
             answer = response.read()
         except (OSError, http.client.HTTPException):
@@ -135,9 +153,14 @@ class XRayConnection:
             return "retry"
         if response.status != 200:
             return f"{response.status}: {answer[:200]!r}"
-        return (
-            "ok" if not orjson.loads(answer)["UnprocessedTraceSegments"] else f"unprocessed: {answer[:200]!r}"
-        )
+        return "ok" if self._good(orjson.loads(answer)) else f"unprocessed: {answer[:200]!r}"
 
     def close(self) -> None:
         self._connection.close()
+
+
+_CALLS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], bool]]] = {
+    "segments": ("/TraceSegments", lambda answer: not answer["UnprocessedTraceSegments"]),
+    "targets": ("/SamplingTargets", lambda answer: bool(answer["SamplingTargetDocuments"])),
+}
+"""What is sent -> the operation's path, and whether it has taken everything."""
