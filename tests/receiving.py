@@ -169,6 +169,7 @@ class Running:
     accounting: Accounting
     grpc: OtlpGrpc
     http: HttpServer
+    otlp: OtlpHttp
 
     def counted(self, receiver: str, signal: Signal) -> Mapping[str, int]:
         """The books of one receiver and signal over all senders, refusals by their reasons."""
@@ -227,7 +228,7 @@ def running(
         )
         over_http.start()
         stack.callback(over_http.close)
-        yield Running(gate._store, gate, pipeline, accounting, over_grpc, over_http)
+        yield Running(gate._store, gate, pipeline, accounting, over_grpc, over_http, app)
 
 
 @dataclass(frozen=True)

@@ -263,7 +263,7 @@ def test_overloaded_is_503_with_retry_after(served: Running, kind: str) -> None:
 
 
 def test_the_budget_of_bodies_is_shared_and_given_back(served: Running) -> None:
-    app = served.http._app
+    app = served.otlp
     app._budget._size, size = 100, app._budget._size
     try:
         assert app._budget.take(90)
@@ -281,7 +281,7 @@ def test_another_method_is_405(served: Running, method: str) -> None:
     assert (answer.status, answer.headers["allow"]) == (405, "POST")
 
 
-@pytest.mark.parametrize("path", ["/v1/trace", "/v1/traces/", "/v1/", "/", "/v1/profiles", "/v2/traces"])
+@pytest.mark.parametrize("path", ["/v1/trace", "/v1/traces/", "/v1/", "/v1/profiles", "/v2/traces"])
 def test_another_path_is_404(served: Running, path: str) -> None:
     assert post(served.http.port, path, request("traces")).status == 404
 
@@ -428,7 +428,7 @@ def test_a_defect_is_500_counted_and_logged_once(served: Running, caplog: pytest
     def broken(_signal: Signal, _body: bytes) -> bytes:
         raise ZeroDivisionError("a defect")
 
-    app = served.http._app
+    app = served.otlp
     app._to_protobuf, good = broken, app._to_protobuf
     try:
         for _ in range(3):

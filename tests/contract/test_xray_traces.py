@@ -164,7 +164,8 @@ def test_spans_and_documents_of_one_trace_give_one_set(parts: Parts) -> None:
 def test_a_stored_trace_is_the_trace_with_all_its_figures(parts: Parts) -> None:
     spans = [Made(1, 1, 0, 0, 100, "web"), Made(1, 2, 1, 10, 50, "web", "work", "internal")]
     parts.store.write(traces_batch(spans))
-    stored, whole = get_stored(parts.store, trace_id(1)), get_trace(parts.store, trace_id(1))
+    stored = get_stored(parts.store, trace_id(1), figures=True)
+    whole = get_trace(parts.store, trace_id(1))
     assert stored is not None
     assert stored.trace == whole
     assert stored.trace.critical_ns == 100_000_000
