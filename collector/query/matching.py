@@ -29,24 +29,33 @@ AROUND = 5 * MINUTE
 LONGEST = (1 << 63) - 1
 ALL = Predicate("true")
 _FIRST, _LAST = -(1 << 63), (1 << 63) - 1
+_FEW_MARK = "/*few*/"
+_AMONG_FEW = """AND trace_hi IN (SELECT unnest($few_his::UBIGINT[]))
+    AND trace_lo IN (SELECT unnest($few_los::UBIGINT[]))"""
+"""By each half on its own, which a scan is narrowed by; the predicate asks for the whole ids."""
 
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """The traces of a selection. predicate: of the filter over `t`; params: all that it and the CTE bind."""
+    """The traces of a selection. predicate: of the filter over `t`; params: all that it and the CTE bind.
+
+    narrow: a condition on entries of the index that every matching trace meets, '' for none.
+    """
 
     selection: TraceSelection
     tree: Node
     places: Places
     predicate: Predicate
     params: Mapping[str, Any]
+    narrow: str = ""
 
     def sql(self, question: str, *parts: tuple[str, str]) -> str:
         """The statement of a question: the CTE, then the text of sql/<question>.sql.
 
         parts: further marked places of it and what stands there.
         """
-        text = f"{load_sql('traces_matching').replace(FILTER, self.predicate.sql)}\n{load_sql(question)}"
+        matching = load_sql("traces_matching").replace(_FEW_MARK, self.narrow)
+        text = f"{matching.replace(FILTER, self.predicate.sql)}\n{load_sql(question)}"
         for marker, sql in parts:
             text = text.replace(marker, sql)
         return text
@@ -135,7 +144,13 @@ def _compile(
         **also.params,
     }
     both = Predicate(all_of([also.sql, predicate.sql]))
-    return Matching(selection, asked, places, both, params)
+    if few is None:
+        return Matching(selection, asked, places, both, params)
+    params |= {
+        "few_his": sorted({high for high, _ in few.ids}),
+        "few_los": sorted({low for _, low in few.ids}),
+    }
+    return Matching(selection, asked, places, both, params, _AMONG_FEW)
 
 
 def within(start_ns: int, end_ns: int) -> dict[str, int]:

@@ -7,7 +7,6 @@ took, and what sending cost. A request counts when its answer has come and refus
 from __future__ import annotations
 
 import argparse
-import http.client
 import itertools
 import json
 import sys
@@ -20,15 +19,15 @@ from typing import Protocol
 import grpc
 import numpy as np
 
+from raywatch.bench.posting import TIMEOUT, HttpConnection
 from raywatch.bench.templates import ITEMS, SERVICES, Logs, Points, Request, Source, Spans
-from raywatch.bench.xray import Segments, Targets, XRayConnection
+from raywatch.bench.xray import Segments, Targets, xray
 
 _METHODS = {
     "traces": "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
     "logs": "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
     "metrics": "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
 }
-_TIMEOUT = 60.0
 _PAUSE = 0.1
 _SOURCES = 4
 _WINDOW_NS = 1_000_000_000
@@ -77,7 +76,7 @@ class GrpcConnection:
 
     def send(self, body: bytes) -> str:
         try:
-            answer = self._export(body, timeout=_TIMEOUT, metadata=self._headers)
+            answer = self._export(body, timeout=TIMEOUT, metadata=self._headers)
         except grpc.RpcError as error:
             code = error.code()
             return "retry" if code == grpc.StatusCode.UNAVAILABLE else f"{code.name}: {error}"
@@ -87,37 +86,16 @@ class GrpcConnection:
         self._channel.close()
 
 
-class HttpConnection:
-    """A connection that is kept open."""
-
-    def __init__(self, address: str, signal: str, headers: Sequence[tuple[str, str]] = ()) -> None:
-        host, _, port = address.rpartition(":")
-        self._connection = http.client.HTTPConnection(host, int(port), timeout=_TIMEOUT)
-        self._path = f"/v1/{signal}"
-        self._headers = {"content-type": "application/x-protobuf", **dict(headers)}
-
-    def send(self, body: bytes) -> str:
-        try:
-            self._connection.request("POST", self._path, body, self._headers)
-            response = self._connection.getresponse()
-            answer = response.read()
-        except (OSError, http.client.HTTPException):
-            self._connection.close()
-            return "retry"
-        if response.status in {429, 502, 503, 504}:
-            return "retry"
-        if response.status != 200:
-            return f"{response.status}: {answer[:200]!r}"
-        return "partial success" if answer else "ok"
-
-    def close(self) -> None:
-        self._connection.close()
+def otlp_http(address: str, signal: str, headers: Sequence[tuple[str, str]] = ()) -> Connection:
+    """A connection for OTLP/HTTP in protobuf."""
+    kind = {"content-type": "application/x-protobuf", **dict(headers)}
+    return HttpConnection(address, f"/v1/{signal}", kind, lambda answer: "partial success" if answer else "")
 
 
 CONNECTIONS: dict[str, Callable[[str, str, Sequence[tuple[str, str]]], Connection]] = {
     "grpc": GrpcConnection,
-    "http": HttpConnection,
-    "xray": XRayConnection,
+    "http": otlp_http,
+    "xray": xray,
 }
 SOURCES: dict[str, Callable[[int], Source]] = {
     "traces": Spans,
@@ -195,7 +173,7 @@ def _work(connection: Connection, feed: Feed, clock: Clock, end: float, tally: _
             return
         time.sleep(max(0.0, due - time.monotonic()))
         outcome = connection.send(request.body)
-        while outcome == "retry" and time.monotonic() < end + _TIMEOUT:
+        while outcome == "retry" and time.monotonic() < end + TIMEOUT:
             tally.retried += 1
             time.sleep(_PAUSE)
             outcome = connection.send(request.body)

@@ -5,7 +5,6 @@ Documents are text with fixed places for ids and times, as the templates of OTLP
 
 from __future__ import annotations
 
-import http.client
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -13,12 +12,12 @@ from typing import Any
 import numpy as np
 import orjson
 
+from raywatch.bench.posting import HttpConnection
 from raywatch.bench.templates import SERVICES, Request
 
 DOCUMENTS = 50
 """Documents of a request, as X-Ray's daemon sends them."""
 _HEX = np.frombuffer(b"0123456789abcdef", np.uint8)
-_TIMEOUT = 60.0
 
 
 class Segments:
@@ -132,31 +131,14 @@ class Targets:
             yield Request(orjson.dumps({"SamplingStatisticsDocuments": [told]}), 1)
 
 
-class XRayConnection:
-    """Calls an operation by an HTTP connection that is kept open, unsigned, as a daemon's proxy may."""
+def xray(address: str, signal: str, headers: Sequence[tuple[str, str]] = ()) -> HttpConnection:
+    """A connection for one operation, unsigned, as a daemon's proxy may."""
+    path, good = _CALLS[signal]
 
-    def __init__(self, address: str, signal: str, headers: Sequence[tuple[str, str]] = ()) -> None:
-        host, _, port = address.rpartition(":")
-        self._connection = http.client.HTTPConnection(host, int(port), timeout=_TIMEOUT)
-        self._path, self._good = _CALLS[signal]
-        self._headers = {"content-type": "application/json", **dict(headers)}
+    def judge(answer: bytes) -> str:
+        return "" if good(orjson.loads(answer)) else f"unprocessed: {answer[:200]!r}"
 
-    def send(self, body: bytes) -> str:
-        try:
-            self._connection.request("POST", self._path, body, self._headers)
-            response = self._connection.getresponse()
-            answer = response.read()
-        except (OSError, http.client.HTTPException):
-            self._connection.close()
-            return "retry"
-        if response.status in {429, 502, 503, 504}:
-            return "retry"
-        if response.status != 200:
-            return f"{response.status}: {answer[:200]!r}"
-        return "ok" if self._good(orjson.loads(answer)) else f"unprocessed: {answer[:200]!r}"
-
-    def close(self) -> None:
-        self._connection.close()
+    return HttpConnection(address, path, {"content-type": "application/json", **dict(headers)}, judge)
 
 
 _CALLS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], bool]]] = {

@@ -11,7 +11,7 @@ from receiving import rows, running
 
 from collector.batch import Signal
 from collector.errors import Overloaded
-from raywatch.bench.senders import Feed, GrpcConnection, HttpConnection, run
+from raywatch.bench.senders import Feed, GrpcConnection, otlp_http, run
 
 
 def stored(server, signal: Signal) -> int:
@@ -40,7 +40,7 @@ def test_what_is_acknowledged_is_stored(signal: Signal, protocol: str) -> None:
         assert stored(server, signal) == report["sent_items"]
 
 
-@pytest.mark.parametrize("make", [GrpcConnection, HttpConnection])
+@pytest.mark.parametrize("make", [GrpcConnection, otlp_http])
 def test_what_could_not_be_taken_is_sent_again(make) -> None:
     with running() as server:
         addresses = server.grpc.addresses if make is GrpcConnection else server.http.addresses
