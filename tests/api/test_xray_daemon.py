@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -223,8 +223,12 @@ def test_a_port_that_is_taken_is_one_line() -> None:
 
 
 def test_tcp_and_udp_have_ports_of_their_own() -> None:
-    (datagrams,) = listen("127.0.0.1", 0, socket.SOCK_DGRAM)
-    (stream,) = listen("127.0.0.1", datagrams.getsockname()[1])
+    for _ in range(20):  # the port may be another program's for TCP
+        (datagrams,) = listen("127.0.0.1", 0, socket.SOCK_DGRAM)
+        with suppress(ListenError):
+            (stream,) = listen("127.0.0.1", datagrams.getsockname()[1])
+            break
+        datagrams.close()
     assert datagrams.getsockname() == stream.getsockname()
     datagrams.close()
     stream.close()
