@@ -9,6 +9,7 @@ from typing import Any, cast
 from collector.aws_names import is_aws
 from collector.query.covered import covered
 from collector.query.figures import Figures, seconds_between, served, whole_minutes
+from collector.query.histograms import add_up
 from collector.query.matching import AROUND, ask, match
 from collector.query.model_traces import Graph, GraphEdge, GraphNode, NodeType, TraceSelection
 from collector.query.reader import Reader, Timed, load_sql
@@ -18,6 +19,7 @@ from collector.query.trace_ids import trace_number
 Row = Mapping[str, Any]
 Key = tuple[str, NodeType]
 _IDS = "/*ids*/"
+_CALL = ("caller", "caller_type", "callee", "callee_type", "link")
 
 
 def service_graph(store: Reader, selection: TraceSelection, *, now_ns: int, deadline: float = 10.0) -> Graph:
@@ -27,10 +29,11 @@ def service_graph(store: Reader, selection: TraceSelection, *, now_ns: int, dead
         return _graph_of_matching(timed, selection, now_ns)
     start, end = whole_minutes(selection.start_ns, selection.end_ns)
     params = {"tenant": selection.tenant, "start_ns": start, "end_ns": end}
-    edges, red, namespaces = (
-        ask(timed, load_sql(question), params, start_ns=start, end_ns=end).to_pylist()
-        for question in ("graph_edges", "graph_red", "graph_namespaces")
+    edges, red = (
+        add_up(ask(timed, load_sql(question), params, start_ns=start, end_ns=end), keys)
+        for question, keys in (("graph_edges", _CALL), ("graph_red", ("service", "kind")))
     )
+    namespaces = _namespaces(timed, selection.tenant, start, end)
     seconds = covered(timed, start, end, now_ns=now_ns, tenant=selection.tenant)
     graph = Graph(start, end, seconds, (), (), None)
     return draw(graph, edges, red, namespaces)
@@ -81,7 +84,7 @@ def _draw_rows(graph: Graph, rows: Iterable[Row], namespaces: Iterable[Row]) -> 
 
 
 def draw(graph: Graph, edges: Iterable[Row], red: Iterable[Row], namespaces: Iterable[Row]) -> Graph:
-    """The graph with its nodes and edges, from counted rows: see graph_edges.sql and graph_red.sql."""
+    """The graph with its nodes and edges, from the rows of graph_edges.sql and graph_red.sql, added up."""
     calls: dict[tuple[Key, Key, bool], Figures] = {}
     types: dict[Key, set[str]] = {}
     for row in edges:

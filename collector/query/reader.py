@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -41,6 +41,19 @@ class Reader(Protocol):
         start_ns, end_ns: only files that hold items of this range need be looked at.
         Raises DeadlineExceeded after `deadline` seconds.
         """
+        ...
+
+    def named(
+        self,
+        signal: Signal,
+        table: str,
+        ids: Iterable[int],
+        *,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        deadline: float = ...,
+    ) -> list[Mapping[str, Any]]:
+        """The rows of resources, scopes, shapes or series with these ids."""
         ...
 
 
@@ -76,6 +89,17 @@ class Timed:
     ) -> pa.Table:
         """As the store's `read`, with the time that is left."""
         return self.store.read(signal, sql, params, start_ns=start_ns, end_ns=end_ns, deadline=self.left)
+
+    def named(
+        self,
+        table: str,
+        ids: Iterable[int],
+        *,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+    ) -> list[Mapping[str, Any]]:
+        """What rows of traces refer to by these ids, as the store's `named`."""
+        return self.store.named("traces", table, ids, start_ns=start_ns, end_ns=end_ns, deadline=self.left)
 
 
 def ask(

@@ -161,7 +161,9 @@ def test_rollups_follow_the_rows(store: Store) -> None:
     store.write(batch("metrics", numbers=[point], series=[{"series_id": 1, "name": "m", "resource_id": 1}]))
     store.settle()
     assert one(store, "traces", "SELECT count(*) FROM trace_index") == 2
-    assert one(store, "traces", "SELECT sum(faults)::INT FROM red WHERE service = 'cart'") == 2
+    assert (
+        one(store, "traces", "SELECT sum(requests)::INT FROM red WHERE service = 'cart' AND outcome = 3") == 2
+    )
     assert one(store, "traces", "SELECT sum(requests)::INT FROM edges WHERE caller_type = 'client'") == 2
     assert one(store, "logs", "SELECT sum(records)::INT FROM log_counts WHERE severity = 17") == 1
     assert one(store, "logs", "SELECT sum(records)::INT FROM log_streams") == 2
