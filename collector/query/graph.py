@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+import pyarrow.compute as pc
+
 from collector.aws_names import is_aws
-from collector.query.covered import covered
+from collector.query.covered import covered, covered_seconds
 from collector.query.figures import Figures, seconds_between, served, whole_minutes
 from collector.query.histograms import add_up
 from collector.query.matching import AROUND, ask, match
@@ -30,13 +32,14 @@ def service_graph(store: Reader, selection: TraceSelection, *, now_ns: int, dead
     start, end = whole_minutes(selection.start_ns, selection.end_ns)
     params = {"tenant": selection.tenant, "start_ns": start, "end_ns": end}
     edges, red = (
-        add_up(ask(timed, load_sql(question), params, start_ns=start, end_ns=end), keys)
-        for question, keys in (("graph_edges", _CALL), ("graph_red", ("service", "kind")))
+        ask(timed, load_sql(question), params, start_ns=start, end_ns=end, many=True)
+        for question in ("graph_edges", "graph_red")
     )
-    namespaces = _namespaces(timed, selection.tenant, start, end)
-    seconds = covered(timed, start, end, now_ns=now_ns, tenant=selection.tenant)
+    minutes = pc.min_max(red["minute_ns"]).as_py()
+    seconds = covered_seconds(minutes["min"], minutes["max"], start, end, now_ns)
     graph = Graph(start, end, seconds, (), (), None)
-    return draw(graph, edges, red, namespaces)
+    namespaces = _namespaces(timed, selection.tenant, start, end)
+    return draw(graph, add_up(edges, _CALL), add_up(red, ("service", "kind")), namespaces)
 
 
 def _graph_of_matching(timed: Timed, selection: TraceSelection, now_ns: int) -> Graph:
@@ -69,9 +72,8 @@ def trace_graph(store: Reader, trace_id: str, *, tenant: int = 0, deadline: floa
 
 def _namespaces(timed: Timed, tenant: int, start: int, end: int) -> list[Row]:
     params = {"tenant": tenant, "start_ns": start, "end_ns": end}
-    table = ask(timed, load_sql("graph_namespaces"), params, start_ns=start, end_ns=end)
-    found: list[Row] = table.to_pylist()
-    return found
+    seen = ask(timed, load_sql("resources_between"), params, start_ns=start, end_ns=end)
+    return timed.named("resources", seen["resource_id"].to_pylist(), start_ns=start, end_ns=end)
 
 
 def _draw_rows(graph: Graph, rows: Iterable[Row], namespaces: Iterable[Row]) -> Graph:

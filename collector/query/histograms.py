@@ -6,6 +6,7 @@ them, `counts`. Rows with negative counts correct earlier ones. Python runs once
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -45,7 +46,7 @@ class Histograms:
         told = _summed(rows * _OUTCOMES + outcome, requests, len(names) * _OUTCOMES)
         buckets, counts = (table[name].combine_chunks() for name in ("buckets", "counts"))
         cells = np.repeat(rows, _numbers(buckets.value_lengths()))
-        parts = _cells(cells, _numbers(buckets.flatten()), _numbers(counts.flatten()), len(names))
+        parts = _cells(cells, buckets.flatten().to_numpy(), counts.flatten().to_numpy(), len(names))
         return cls(names, told.reshape(-1, _OUTCOMES), rows, *parts)
 
     def merged(self, groups: Numbers, keys: list[tuple[Any, ...]]) -> Histograms:
@@ -113,19 +114,30 @@ def _grouped(table: pa.Table, keys: Sequence[str]) -> tuple[Numbers, list[tuple[
         column = table[key].combine_chunks().dictionary_encode()
         values.append(column.dictionary.to_pylist())
         codes = codes * len(values[-1]) + _numbers(column.indices)
-    distinct, rows = np.unique(codes, return_inverse=True)
+    distinct, rows = _distinct(codes, math.prod(len(known) for known in values))
     columns: list[list[Any]] = []
     for known in reversed(values):
         distinct, place = np.divmod(distinct, max(len(known), 1))
         columns.append([known[each] for each in place.tolist()])
-    return rows.astype(np.int64), list(zip(*reversed(columns), strict=True))
+    return rows, list(zip(*reversed(columns), strict=True))
 
 
-def _cells(group: Numbers, bucket: Numbers, count: Numbers, groups: int) -> tuple[Numbers, Numbers, Numbers]:
+def _distinct(codes: Numbers, below: int) -> tuple[Numbers, Numbers]:
+    """The different codes, ascending, and the place of each code among them."""
+    if below > _DENSE:
+        found, places = np.unique(codes, return_inverse=True)
+        return found, places.astype(np.int64)
+    there = np.bincount(codes, minlength=below) > 0
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[codes]
+
+
+def _cells(
+    group: Numbers, bucket: NDArray[Any], count: NDArray[Any], groups: int
+) -> tuple[Numbers, Numbers, Numbers]:
     """What is in each bucket of each group: the buckets that are not empty, ordered."""
     least = int(bucket.min()) if len(bucket) else 0
     width = int(bucket.max()) - least + 1 if len(bucket) else 1
-    cell = group * width + (bucket - least)
+    cell = group * width + bucket - least
     if groups * width > max(_DENSE, 4 * len(cell)):
         filled, cell = np.unique(cell, return_inverse=True)
         sums = _summed(cell, count, len(filled))
@@ -137,7 +149,7 @@ def _cells(group: Numbers, bucket: Numbers, count: Numbers, groups: int) -> tupl
     return found // width, found % width + least, sums[there]
 
 
-def _summed(places: Numbers, numbers: Numbers, length: int) -> Numbers:
+def _summed(places: Numbers, numbers: NDArray[Any], length: int) -> Numbers:
     """The sum of the numbers at each place; exact up to 2^53."""
     return np.bincount(places, weights=numbers, minlength=length).astype(np.int64)
 

@@ -35,6 +35,7 @@ class Reader(Protocol):
         start_ns: int | None = None,
         end_ns: int | None = None,
         deadline: float = ...,
+        many: bool = ...,
     ) -> pa.Table:
         """The rows of a query over the signal's tables.
 
@@ -86,9 +87,12 @@ class Timed:
         *,
         start_ns: int | None = None,
         end_ns: int | None = None,
+        many: bool = False,
     ) -> pa.Table:
         """As the store's `read`, with the time that is left."""
-        return self.store.read(signal, sql, params, start_ns=start_ns, end_ns=end_ns, deadline=self.left)
+        return self.store.read(
+            signal, sql, params, start_ns=start_ns, end_ns=end_ns, deadline=self.left, many=many
+        )
 
     def named(
         self,
@@ -109,11 +113,12 @@ def ask(
     *,
     start_ns: int | None = None,
     end_ns: int | None = None,
+    many: bool = False,
 ) -> pa.Table:
     """Read spans and what is derived from them, with those of the values that the text names."""
     named = set(_NAME.findall(sql))
     used = {name: value for name, value in params.items() if name in named}
-    return timed.read("traces", sql, used, start_ns=start_ns, end_ns=end_ns)
+    return timed.read("traces", sql, used, start_ns=start_ns, end_ns=end_ns, many=many)
 
 
 @cache

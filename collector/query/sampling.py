@@ -117,4 +117,4 @@ def _resources(timed: Timed, ids: set[int], bounds: Mapping[str, int]) -> dict[i
 def _named(
     timed: Timed, table: str, ids: Iterable[int], bounds: Mapping[str, int]
 ) -> list[Mapping[str, Any]]:
-    return timed.named(table, sorted(ids), start_ns=bounds["before_ns"], end_ns=bounds["reach_ns"])
+    return timed.named(table, sorted(set(ids) - {0}), start_ns=bounds["before_ns"], end_ns=bounds["reach_ns"])

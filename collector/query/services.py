@@ -128,7 +128,8 @@ class _Question:
         """The same as columns."""
         start = params.get("since_ns", self.start)
         values = {**self.params, **params}
-        return ask(self.timed, load_sql(question), values, start_ns=start, end_ns=self.end)
+        many = question == "services_series"
+        return ask(self.timed, load_sql(question), values, start_ns=start, end_ns=self.end, many=many)
 
     def figures(self, steps: int) -> ServiceFigures:
         """Figures of services per step."""
@@ -145,8 +146,10 @@ class _Question:
         """The services, worst first, and the deployments in the range."""
         since = self.start - VERSIONS_SEEN
         resources: dict[str, list[Row]] = {}
-        for row in self.ask("services_resources", since_ns=since):
-            resources.setdefault(row["service"], []).append(row)
+        seen = {row["resource_id"]: row for row in self.ask("services_resources", since_ns=since)}
+        for row in self.timed.named("resources", seen, start_ns=since, end_ns=self.end):
+            if self.params["service"] in ("", row["service"]):
+                resources.setdefault(row["service"], []).append({**row, **seen[row["resource_id"]]})
         rows = [self._service(figures, name, resources.get(name, [])) for name in figures.names()]
         rows.sort(key=lambda row: (-row.counts.fault, -row.counts.total, row.service))
         found = [each for known in resources.values() for each in deployments(known, self.start, self.end)]

@@ -84,7 +84,7 @@ def read_named(
 ) -> list[Mapping[str, Any]]:
     """What rows refer to by these ids. place: of their trace; it stands in the files that they stand in."""
     end = min(place["last_ns"], _LONGEST - 1) + 1
-    return timed.named(table, sorted(ids), start_ns=place["first_ns"], end_ns=end)
+    return timed.named(table, sorted(set(ids) - {0}), start_ns=place["first_ns"], end_ns=end)
 
 
 def unpacker(shapes: Sequence[Row]) -> Unpack:

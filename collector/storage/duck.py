@@ -190,19 +190,20 @@ class DuckStore:
         start_ns: int | None = None,
         end_ns: int | None = None,
         deadline: float = 10.0,
+        many: bool = False,
     ) -> pa.Table:
         """Answer one of our own SELECTs."""
         readers, lane = self._opened(self._readers), self._lanes[signal]
         try:
             with lane.choose(start_ns, end_ns) as choice:
-                return readers.read(choice, sql, params, deadline)
+                return readers.read(choice, sql, params, deadline, many=many)
         except duckdb.Error as error:
             if "invalidated" not in str(error):
                 raise
             # A checkpoint has failed. The rows are in the log: attach again, then read again.
             self._opened(self._keeper).mend(lane)
         with lane.choose(start_ns, end_ns) as choice:
-            return readers.read(choice, sql, params, deadline)
+            return readers.read(choice, sql, params, deadline, many=many)
 
     def named(
         self,

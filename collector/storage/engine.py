@@ -97,12 +97,10 @@ def quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def fetch(con: Connection, sql: str, params: Mapping[str, object] | None) -> pa.Table:
-    """The rows of a SELECT.
-
-    `con.sql` would spare a copy of the rows, but bind the statement twice, which costs most reads more.
-    """
-    return con.execute(sql, dict(params) if params else None).to_arrow_table()
+def fetch(con: Connection, sql: str, params: Mapping[str, object] | None, *, many: bool = False) -> pa.Table:
+    """The rows of a SELECT. many: spare a copy of them by binding the statement twice, which few reads gain by."""
+    values = dict(params) if params else None
+    return (con.sql(sql, params=values) if many else con.execute(sql, values)).to_arrow_table()
 
 
 @contextmanager

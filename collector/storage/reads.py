@@ -192,7 +192,13 @@ class Readers:
         self._deadlines = deadlines
 
     def read(
-        self, choice: Choice, sql: str, params: Mapping[str, object] | None, deadline: float
+        self,
+        choice: Choice,
+        sql: str,
+        params: Mapping[str, object] | None,
+        deadline: float,
+        *,
+        many: bool = False,
     ) -> pa.Table:
         """Run one SELECT over the chosen files."""
         words = set(_WORD.findall(sql))
@@ -203,7 +209,7 @@ class Readers:
             limited(self._deadlines, reader.con, until, deadline),
         ):
             reader.show(choice, tables)
-            return fetch(reader.con, sql, params)
+            return fetch(reader.con, sql, params, many=many)
 
     @contextlib.contextmanager
     def _reader(self, signal: Signal, deadline: float) -> Iterator[Reader]:

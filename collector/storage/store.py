@@ -161,12 +161,13 @@ class Store(Protocol):
         start_ns: int | None = None,
         end_ns: int | None = None,
         deadline: float = 10.0,
+        many: bool = False,
     ) -> pa.Table:
         """Answer one of our own SELECTs about a signal.
 
         The SQL names the signal's tables bare (spans, trace_index, red, ...) and binds values as $name.
         start_ns (inclusive) and end_ns (exclusive) choose the files; the SQL must still compare times itself.
-        Raises DeadlineExceeded.
+        many: the answer has very many rows or long lists. Raises DeadlineExceeded.
         """
 
     def named(

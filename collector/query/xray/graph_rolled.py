@@ -59,7 +59,7 @@ def rolled_rows(
         "clients": only.clients, "callers": list(only.callers), "any_caller": not only.callers,
         "callees": list(only.callees), "any_callee": not only.callees,
     }  # fmt: skip
-    counted = _counted(ask(timed, load_sql("xray_rolled"), params, start_ns=start, end_ns=end))
+    counted = _counted(ask(timed, load_sql("xray_rolled"), params, start_ns=start, end_ns=end, many=True))
     seen = said(timed, "xray_resources_seen", params, start, end)
     numbers, identities = _most(seen)
     return list(_rows(counted, numbers)), identities
