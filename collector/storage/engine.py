@@ -98,7 +98,7 @@ def quote(text: str) -> str:
 
 
 def fetch(con: Connection, sql: str, params: Mapping[str, object] | None, *, many: bool = False) -> pa.Table:
-    """The rows of a SELECT. many: spare a copy of them by binding the statement twice, which few reads gain by."""
+    """The rows of a SELECT. many: spare a copy of them at the price of a second bind."""
     values = dict(params) if params else None
     return (con.sql(sql, params=values) if many else con.execute(sql, values)).to_arrow_table()
 
