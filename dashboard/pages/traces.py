@@ -220,12 +220,15 @@ def _scatter(ctx: Context, points: TracePoints) -> charts.Figure:
                 [points.start_ns[i] for i in at],
                 [max(1, points.duration_ns[i]) for i in at],
                 outcome=outcome,
-                links=[ctx.url(f"/traces/{points.trace_ids[i]}") for i in at],
+                links=[points.trace_ids[i] for i in at],
                 texts=[f"{points.labels[i]}  {units.duration(points.duration_ns[i])}" for i in at],
                 zone=ctx.zone,
             )
         )
+    mark = "0" * 32
+    before, _, after = ctx.url(f"/traces/{mark}").partition(mark)
     layout: dict[str, Any] = {
+        "meta": {"link": [before, after]},
         "yaxis": {**charts.duration_ticks(lo, hi), "fixedrange": True},
         "hovermode": "closest",
         "dragmode": "select",
