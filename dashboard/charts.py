@@ -37,7 +37,7 @@ LEVEL_COLOURS = {
 _TOKEN = re.compile(r"--([\w-]+):\s*light-dark\((#\w{6}),\s*(#\w{6})\)")
 _FONT = 'Inter, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif'
 _EVEN = timedelta(days=20)
-"""A clock that shows one offset at two nearer times shows no other between them; Morocco's does for a month."""
+"""A clock with the same offset at two nearer times has no other between them; Morocco's has for a month."""
 _CONTROL = dict.fromkeys(range(32), " ")
 
 
