@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
 from functools import cache
 from typing import Any, Literal
+
+import numpy as np
 
 from dashboard.assets import FOLDER
 from dashboard.svg import log_ticks
@@ -34,6 +36,8 @@ LEVEL_COLOURS = {
 
 _TOKEN = re.compile(r"--([\w-]+):\s*light-dark\((#\w{6}),\s*(#\w{6})\)")
 _FONT = 'Inter, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif'
+_EVEN = timedelta(days=20)
+"""A clock with the same offset at two nearer times has no other between them; Morocco's has for a month."""
 _CONTROL = dict.fromkeys(range(32), " ")
 
 
@@ -105,6 +109,18 @@ def local(ns: int, zone: tzinfo) -> str:
     return f"{to_datetime(ns, zone):%Y-%m-%d %H:%M:%S}.{ns % SECOND // 1_000_000:03d}"
 
 
+def local_all(times_ns: Sequence[int], zone: tzinfo) -> list[str]:
+    """Many times; at once where the zone's clock runs evenly between them, as it nearly always does."""
+    if not times_ns:
+        return []
+    first, last = to_datetime(min(times_ns), zone), to_datetime(max(times_ns), zone)
+    offset = first.utcoffset()
+    if offset is None or offset != last.utcoffset() or last - first > _EVEN:
+        return [local(t, zone) for t in times_ns]
+    clock = np.array(times_ns, np.int64) // 1_000_000 + int(offset.total_seconds()) * 1000
+    return [text.replace("T", " ") for text in np.datetime_as_string(clock.astype("datetime64[ms]")).tolist()]
+
+
 def figure(data: Sequence[Mapping[str, Any]], **layout: Any) -> Figure:
     return {"data": list(data), "layout": layout}
 
@@ -121,7 +137,7 @@ def time_figure(
         "type": "date", "range": [local(start_ns, zone), local(end_ns, zone)], "tickformat": clock,
         "hoverformat": "%H:%M:%S" if span <= 86_400 else "%-d %b %H:%M",
     }  # fmt: skip
-    meta = {"offset_ms": int(offset.total_seconds() * 1000) if offset else 0}
+    meta = {"offset_ms": int(offset.total_seconds() * 1000) if offset else 0, **layout.pop("meta", {})}
     return figure(data, **{"meta": meta, **layout, "xaxis": {**xaxis, **layout.get("xaxis", {})}})
 
 
@@ -176,12 +192,15 @@ def outcome_scatter(
     texts: Sequence[str],
     zone: tzinfo,
 ) -> Figure:
-    """One dot an item in the outcome's shape; a click follows its link. Draw faults last."""
+    """One dot an item in the outcome's shape; a click follows its link. Draw faults last.
+
+    links: paths, or what stands between the two texts of the figure's `meta["link"]`.
+    """
     quiet = outcome == "ok"
     return {
         "type": "scatter",
         "mode": "markers",
-        "x": [local(t, zone) for t in times_ns],
+        "x": local_all(times_ns, zone),
         "y": list(values),
         "name": outcome,
         "customdata": list(links),

@@ -107,16 +107,25 @@ MERGED: dict[Signal, dict[str, str]] = {
             FROM trace_index GROUP BY tenant, trace_hi, trace_lo
         """,
         "red": """
-            SELECT
-                tenant, minute_ns, service, kind, bucket,
-                sum(requests), sum(errors), sum(throttles), sum(faults), sum(duration_ns)
+            SELECT tenant, minute_ns, service, kind, outcome, sum(requests), sum(duration_ns)
             FROM red GROUP BY ALL
+        """,
+        "histograms of red": """
+            SELECT
+                tenant, minute_ns, service, kind, outcome, unnest(buckets) AS bucket, unnest(counts) AS count
+            FROM red
         """,
         "edges": """
             SELECT
-                tenant, minute_ns, caller, caller_type, callee, callee_type, link, bucket, sum(requests),
-                sum(errors), sum(throttles), sum(faults), sum(duration_ns)
+                tenant, minute_ns, caller, caller_type, callee, callee_type, link, outcome, sum(requests),
+                sum(duration_ns)
             FROM edges GROUP BY ALL HAVING sum(requests) <> 0 OR sum(duration_ns) <> 0
+        """,
+        "histograms of edges": """
+            SELECT
+                tenant, minute_ns, caller, caller_type, callee, callee_type, link, outcome,
+                unnest(buckets) AS bucket, unnest(counts) AS count
+            FROM edges
         """,
     },
     "logs": {
@@ -134,6 +143,11 @@ MERGED: dict[Signal, dict[str, str]] = {
         """,
     },
 }
+for _name in ("red", "edges"):
+    _cells = MERGED["traces"][f"histograms of {_name}"]
+    MERGED["traces"][f"histograms of {_name}"] = (
+        f"SELECT * EXCLUDE count, sum(count) FROM ({_cells}) GROUP BY ALL HAVING sum(count) <> 0"
+    )
 for _tables in MERGED.values():
     _tables["attribute_keys"] = """
         SELECT tenant, key, type, place, min(first_ns), max(last_ns), sum(items)

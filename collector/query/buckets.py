@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
@@ -39,15 +40,17 @@ def lower_bound(bucket: float) -> int:
 
 def quantile(counts: Mapping[int, int], share: float) -> int | None:
     """The duration below which that share of the items lies: the middle of its bucket, None without items."""
-    buckets = sorted(bucket for bucket, count in counts.items() if count > 0)
-    total = sum(counts[bucket] for bucket in buckets)
-    if not total:
-        return None
-    rank = max(1, math.ceil(share * total))
-    for bucket, reached in zip(buckets, accumulate(counts[bucket] for bucket in buckets), strict=True):
-        if reached >= rank:
-            return middle(bucket)
-    return middle(buckets[-1])
+    return quantiles(counts, (share,))[0]
+
+
+def quantiles(counts: Mapping[int, int], shares: Sequence[float]) -> list[int | None]:
+    """The same for several shares."""
+    filled = sorted([(bucket, count) for bucket, count in counts.items() if count > 0])
+    reached = list(accumulate([count for _, count in filled]))
+    if not reached:
+        return [None for _ in shares]
+    ranks = [max(1, math.ceil(share * reached[-1])) for share in shares]
+    return [middle(filled[min(bisect_left(reached, rank), len(filled) - 1)][0]) for rank in ranks]
 
 
 def middle(bucket: int) -> int:

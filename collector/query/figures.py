@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from collector.query.buckets import MINUTE, SECOND, quantile
+from collector.query.buckets import MINUTE, SECOND, quantiles
 from collector.query.model_traces import Counts
 
 INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
@@ -59,7 +59,8 @@ class Figures:
 
     def quantiles(self) -> tuple[int | None, int | None, int | None]:
         """p50, p95 and p99 in nanoseconds."""
-        return quantile(self.buckets, 0.5), quantile(self.buckets, 0.95), quantile(self.buckets, 0.99)
+        p50, p95, p99 = quantiles(self.buckets, (0.50, 0.95, 0.99))
+        return p50, p95, p99
 
 
 def total(rows: Iterable[Mapping[str, Any]]) -> Figures:

@@ -6,9 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+import pyarrow.compute as pc
+
 from collector.aws_names import is_aws
-from collector.query.covered import covered
+from collector.query.covered import covered, covered_seconds
 from collector.query.figures import Figures, seconds_between, served, whole_minutes
+from collector.query.histograms import add_up
 from collector.query.matching import AROUND, ask, match
 from collector.query.model_traces import Graph, GraphEdge, GraphNode, NodeType, TraceSelection
 from collector.query.reader import Reader, Timed, load_sql
@@ -18,6 +21,7 @@ from collector.query.trace_ids import trace_number
 Row = Mapping[str, Any]
 Key = tuple[str, NodeType]
 _IDS = "/*ids*/"
+_CALL = ("caller", "caller_type", "callee", "callee_type", "link")
 
 
 def service_graph(store: Reader, selection: TraceSelection, *, now_ns: int, deadline: float = 10.0) -> Graph:
@@ -27,13 +31,15 @@ def service_graph(store: Reader, selection: TraceSelection, *, now_ns: int, dead
         return _graph_of_matching(timed, selection, now_ns)
     start, end = whole_minutes(selection.start_ns, selection.end_ns)
     params = {"tenant": selection.tenant, "start_ns": start, "end_ns": end}
-    edges, red, namespaces = (
-        ask(timed, load_sql(question), params, start_ns=start, end_ns=end).to_pylist()
-        for question in ("graph_edges", "graph_red", "graph_namespaces")
+    edges, red = (
+        ask(timed, load_sql(question), params, start_ns=start, end_ns=end, many=True)
+        for question in ("graph_edges", "graph_red")
     )
-    seconds = covered(timed, start, end, now_ns=now_ns, tenant=selection.tenant)
+    minutes = pc.min_max(red["minute_ns"]).as_py()
+    seconds = covered_seconds(minutes["min"], minutes["max"], start, end, now_ns)
     graph = Graph(start, end, seconds, (), (), None)
-    return draw(graph, edges, red, namespaces)
+    namespaces = _namespaces(timed, selection.tenant, start, end)
+    return draw(graph, add_up(edges, _CALL), add_up(red, ("service", "kind")), namespaces)
 
 
 def _graph_of_matching(timed: Timed, selection: TraceSelection, now_ns: int) -> Graph:
@@ -66,9 +72,8 @@ def trace_graph(store: Reader, trace_id: str, *, tenant: int = 0, deadline: floa
 
 def _namespaces(timed: Timed, tenant: int, start: int, end: int) -> list[Row]:
     params = {"tenant": tenant, "start_ns": start, "end_ns": end}
-    table = ask(timed, load_sql("graph_namespaces"), params, start_ns=start, end_ns=end)
-    found: list[Row] = table.to_pylist()
-    return found
+    seen = ask(timed, load_sql("resources_between"), params, start_ns=start, end_ns=end)
+    return timed.named("resources", seen["resource_id"].to_pylist(), start_ns=start, end_ns=end)
 
 
 def _draw_rows(graph: Graph, rows: Iterable[Row], namespaces: Iterable[Row]) -> Graph:
@@ -81,7 +86,7 @@ def _draw_rows(graph: Graph, rows: Iterable[Row], namespaces: Iterable[Row]) -> 
 
 
 def draw(graph: Graph, edges: Iterable[Row], red: Iterable[Row], namespaces: Iterable[Row]) -> Graph:
-    """The graph with its nodes and edges, from counted rows: see graph_edges.sql and graph_red.sql."""
+    """The graph with its nodes and edges, from the rows of graph_edges.sql and graph_red.sql, added up."""
     calls: dict[tuple[Key, Key, bool], Figures] = {}
     types: dict[Key, set[str]] = {}
     for row in edges:

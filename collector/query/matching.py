@@ -60,11 +60,13 @@ class Matching:
             text = text.replace(marker, sql)
         return text
 
-    def ask(self, timed: Timed, question: str, *parts: tuple[str, str], **params: Any) -> pa.Table:
+    def ask(
+        self, timed: Timed, question: str, *parts: tuple[str, str], many: bool = False, **params: Any
+    ) -> pa.Table:
         """The rows that answer a question."""
         start, end = self.params["before_ns"], self.params["reach_ns"]
         text = self.sql(question, *parts)
-        return ask(timed, text, {**self.params, **params}, start_ns=start, end_ns=end)
+        return ask(timed, text, {**self.params, **params}, start_ns=start, end_ns=end, many=many)
 
 
 def match(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -35,12 +35,26 @@ class Reader(Protocol):
         start_ns: int | None = None,
         end_ns: int | None = None,
         deadline: float = ...,
+        many: bool = ...,
     ) -> pa.Table:
         """The rows of a query over the signal's tables.
 
         start_ns, end_ns: only files that hold items of this range need be looked at.
         Raises DeadlineExceeded after `deadline` seconds.
         """
+        ...
+
+    def named(
+        self,
+        signal: Signal,
+        table: str,
+        ids: Iterable[int],
+        *,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        deadline: float = ...,
+    ) -> list[Mapping[str, Any]]:
+        """The rows of resources, scopes, shapes or series with these ids."""
         ...
 
 
@@ -73,9 +87,23 @@ class Timed:
         *,
         start_ns: int | None = None,
         end_ns: int | None = None,
+        many: bool = False,
     ) -> pa.Table:
         """As the store's `read`, with the time that is left."""
-        return self.store.read(signal, sql, params, start_ns=start_ns, end_ns=end_ns, deadline=self.left)
+        return self.store.read(
+            signal, sql, params, start_ns=start_ns, end_ns=end_ns, deadline=self.left, many=many
+        )
+
+    def named(
+        self,
+        table: str,
+        ids: Iterable[int],
+        *,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+    ) -> list[Mapping[str, Any]]:
+        """What rows of traces refer to by these ids, as the store's `named`."""
+        return self.store.named("traces", table, ids, start_ns=start_ns, end_ns=end_ns, deadline=self.left)
 
 
 def ask(
@@ -85,11 +113,12 @@ def ask(
     *,
     start_ns: int | None = None,
     end_ns: int | None = None,
+    many: bool = False,
 ) -> pa.Table:
     """Read spans and what is derived from them, with those of the values that the text names."""
     named = set(_NAME.findall(sql))
     used = {name: value for name, value in params.items() if name in named}
-    return timed.read("traces", sql, used, start_ns=start_ns, end_ns=end_ns)
+    return timed.read("traces", sql, used, start_ns=start_ns, end_ns=end_ns, many=many)
 
 
 @cache

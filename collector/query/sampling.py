@@ -105,21 +105,16 @@ def _trip(
 
 
 def _shapes(timed: Timed, shapes: set[int], bounds: Mapping[str, int]) -> dict[int, list[str]]:
-    params = {"ids": sorted(shapes)}
-    rows = _within(timed, "shapes", params, bounds)
-    return {row["shape"]: row["keys"] for row in rows}
+    return {row["shape"]: row["keys"] for row in _named(timed, "shapes", shapes, bounds)}
 
 
 def _resources(timed: Timed, ids: set[int], bounds: Mapping[str, int]) -> dict[int, dict[str, str]]:
-    rows = _within(timed, "trace_resources", {"ids": sorted(ids)}, bounds)
+    rows = _named(timed, "resources", ids, bounds)
     shapes = _shapes(timed, {row["shape"] for row in rows}, bounds)
     return {row["resource_id"]: texts(shapes.get(row["shape"], ()), row["attrs"]) for row in rows}
 
 
-def _within(
-    timed: Timed, name: str, params: Mapping[str, Any], bounds: Mapping[str, int]
-) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = timed.read(
-        "traces", load_sql(name), params, start_ns=bounds["before_ns"], end_ns=bounds["reach_ns"]
-    ).to_pylist()
-    return found
+def _named(
+    timed: Timed, table: str, ids: Iterable[int], bounds: Mapping[str, int]
+) -> list[Mapping[str, Any]]:
+    return timed.named(table, sorted(set(ids) - {0}), start_ns=bounds["before_ns"], end_ns=bounds["reach_ns"])

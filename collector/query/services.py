@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import pyarrow as pa
+
 from collector.attributes import unescape
 from collector.query.buckets import DAY, MINUTE, middle, time_buckets, time_step
 from collector.query.covered import covered
 from collector.query.cursors import decode_cursor, encode_cursor
-from collector.query.figures import served_kinds, total, whole_minutes
+from collector.query.figures import Figures, served_kinds, whole_minutes
 from collector.query.filters.places import find_places
 from collector.query.filters.predicate import Attributes, Binder
+from collector.query.histograms import add_up
 from collector.query.matching import ask
 from collector.query.model_traces import (
     KINDS,
@@ -26,11 +29,11 @@ from collector.query.model_traces import (
     OperationPage,
     Outcome,
     Overview,
-    Series,
     ServiceList,
     ServiceRow,
 )
 from collector.query.reader import Reader, Timed, load_sql
+from collector.query.service_figures import ServiceFigures
 from collector.query.trace_ids import span_text, trace_text
 from collector.query.traces import distribution
 from collector.query.verdict import verdict
@@ -40,9 +43,6 @@ VERSIONS_SEEN = 7 * DAY
 """How long before a range a version counts as having been there."""
 MAX_STEPS = 120
 SPARKLINE = 60
-_EMPTY: Row = {
-    "requests": 0, "errors": 0, "throttles": 0, "faults": 0, "p50": None, "p95": None, "p99": None,
-}  # fmt: skip
 
 
 def list_services(
@@ -82,17 +82,17 @@ def overview(
     earlier = _question(question.timed, (question.start - length, question.start), now_ns, tenant)
     before = earlier.figures(1)
     whole, was = figures.of(None), before.of(None)
-    counts_before = {name: _counts(before.of(name)) for name in before.names()}
+    counts_before = {name: before.of(name).counts for name in before.names()}
     return Overview(
         start_ns=question.start,
         end_ns=question.end,
         seconds=question.seconds,
-        counts=_counts(whole),
-        before=_counts(was),
-        p50_ns=_middle(whole["p50"]),
-        p95_ns=_middle(whole["p95"]),
-        p99_ns=_middle(whole["p99"]),
-        before_p95_ns=_middle(was["p95"]),
+        counts=whole.counts,
+        before=was.counts,
+        p50_ns=whole.p50_ns,
+        p95_ns=whole.p95_ns,
+        p99_ns=whole.p99_ns,
+        before_p95_ns=was.p95_ns,
         series=figures.series(None),
         services=rows,
         deployments=deployments,
@@ -109,42 +109,6 @@ def _question(
     return _Question(timed, start, end, seconds, params)
 
 
-class _Figures:
-    """The rows of services_series.sql by service and step."""
-
-    def __init__(self, rows: Sequence[Row], step_ns: int, times: range) -> None:
-        self.step_ns = step_ns
-        self.times = times
-        self.rows: dict[str | None, dict[int, Row]] = {}
-        for row in rows:
-            self.rows.setdefault(row["service"], {})[row["place"]] = row
-
-    def names(self) -> list[str]:
-        """The services."""
-        return sorted(name for name in self.rows if name is not None)
-
-    def of(self, service: str | None) -> Row:
-        """The whole range's figures of a service, or of all (None)."""
-        return self.rows.get(service, {}).get(-1, _EMPTY)
-
-    def series(self, service: str | None) -> Series:
-        """The figures per step."""
-        places = self.rows.get(service, {})
-        steps = [places.get(place, _EMPTY) for place in range(len(self.times))]
-        counts = [_counts(step) for step in steps]
-        return Series(
-            step_ns=self.step_ns,
-            times_ns=tuple(self.times),
-            ok=tuple([each.ok for each in counts]),
-            error=tuple([each.error for each in counts]),
-            throttle=tuple([each.throttle for each in counts]),
-            fault=tuple([each.fault for each in counts]),
-            p50_ns=tuple([_middle(step["p50"]) for step in steps]),
-            p95_ns=tuple([_middle(step["p95"]) for step in steps]),
-            p99_ns=tuple([_middle(step["p99"]) for step in steps]),
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class _Question:
     """A range of whole minutes and what is asked about it."""
@@ -157,37 +121,43 @@ class _Question:
 
     def ask(self, question: str, **params: Any) -> list[Row]:
         """The rows of a question about the range."""
-        start = params.get("since_ns", self.start)
-        values = {**self.params, **params}
-        table = ask(self.timed, load_sql(question), values, start_ns=start, end_ns=self.end)
-        found: list[Row] = table.to_pylist()
+        found: list[Row] = self.table(question, **params).to_pylist()
         return found
 
-    def figures(self, steps: int) -> _Figures:
+    def table(self, question: str, **params: Any) -> pa.Table:
+        """The same as columns."""
+        start = params.get("since_ns", self.start)
+        values = {**self.params, **params}
+        many = question == "services_series"
+        return ask(self.timed, load_sql(question), values, start_ns=start, end_ns=self.end, many=many)
+
+    def figures(self, steps: int) -> ServiceFigures:
         """Figures of services per step."""
         step = time_step(self.start, self.end, steps, MINUTE)
         times = time_buckets(self.start, self.end, step)
-        rows = self.ask("services_series", origin_ns=times.start, step_ns=step)
-        return _Figures(rows, step, times)
+        table = self.table("services_series", origin_ns=times.start, step_ns=step)
+        return ServiceFigures(table, step, times)
 
     def calls(self) -> list[tuple[str, str]]:
         """Which service calls which."""
         return [(row["caller"], row["callee"]) for row in self.ask("services_calls")]
 
-    def services(self, figures: _Figures) -> tuple[tuple[ServiceRow, ...], tuple[Deployment, ...]]:
+    def services(self, figures: ServiceFigures) -> tuple[tuple[ServiceRow, ...], tuple[Deployment, ...]]:
         """The services, worst first, and the deployments in the range."""
         since = self.start - VERSIONS_SEEN
         resources: dict[str, list[Row]] = {}
-        for row in self.ask("services_resources", since_ns=since):
-            resources.setdefault(row["service"], []).append(row)
+        seen = {row["resource_id"]: row for row in self.ask("services_resources", since_ns=since)}
+        for row in self.timed.named("resources", seen, start_ns=since, end_ns=self.end):
+            if self.params["service"] in ("", row["service"]):
+                resources.setdefault(row["service"], []).append({**row, **seen[row["resource_id"]]})
         rows = [self._service(figures, name, resources.get(name, [])) for name in figures.names()]
         rows.sort(key=lambda row: (-row.counts.fault, -row.counts.total, row.service))
         found = [each for known in resources.values() for each in deployments(known, self.start, self.end)]
         return tuple(rows), tuple(sorted(found, key=lambda each: (each.time_ns, each.service)))
 
-    def _service(self, figures: _Figures, name: str, resources: Sequence[Row]) -> ServiceRow:
+    def _service(self, figures: ServiceFigures, name: str, resources: Sequence[Row]) -> ServiceRow:
         whole = figures.of(name)
-        counts = _counts(whole)
+        counts = whole.counts
         here = [row for row in resources if row["last_ns"] >= self.start]
         latest = sorted(here, key=lambda row: -int(row["last_ns"]))
         return ServiceRow(
@@ -201,9 +171,9 @@ class _Question:
             rate=counts.total / self.seconds if self.seconds else 0.0,
             fault_rate=counts.fault / counts.total if counts.total else 0.0,
             error_rate=(counts.error + counts.throttle) / counts.total if counts.total else 0.0,
-            p50_ns=_middle(whole["p50"]),
-            p95_ns=_middle(whole["p95"]),
-            p99_ns=_middle(whole["p99"]),
+            p50_ns=whole.p50_ns,
+            p95_ns=whole.p95_ns,
+            p99_ns=whole.p99_ns,
             series=figures.series(name),
             last_ns=max((row["last_ns"] for row in here), default=0),
         )
@@ -211,15 +181,6 @@ class _Question:
 
 def _distinct(rows: Sequence[Row], column: str) -> tuple[str, ...]:
     return tuple(sorted({row[column] for row in rows if row[column]}))
-
-
-def _counts(row: Row) -> Counts:
-    ok = row["requests"] - row["errors"] - row["throttles"] - row["faults"]
-    return Counts(ok, row["errors"], row["throttles"], row["faults"], row["requests"])
-
-
-def _middle(bucket: int | None) -> int | None:
-    return None if bucket is None else middle(bucket)
 
 
 def deployments(resources: Sequence[Row], start_ns: int, end_ns: int) -> list[Deployment]:
@@ -253,8 +214,8 @@ def latency_distribution(
     question = _question(Timed.of(store, deadline), (start_ns, end_ns), end_ns, tenant, service=service)
     if operation:
         bounds = {"start_ns": start_ns, "end_ns": end_ns, "operation": operation}
-        return _distribution(question.ask("services_operation_latency", **bounds))
-    return _distribution(question.ask("services_latency"), only_served=True)
+        return _distribution(question.table("services_operation_latency", **bounds))
+    return _distribution(question.table("services_latency"), only_served=True)
 
 
 def edge_distribution(
@@ -275,22 +236,23 @@ def edge_distribution(
     caller_type, _, caller = source.partition(":")
     callee_type, _, callee = target.partition(":")
     ends = {"caller": caller, "caller_type": caller_type, "callee": callee, "callee_type": callee_type}
-    return _distribution(question.ask("services_edge_latency", **ends))
+    return _distribution(question.table("services_edge_latency", **ends))
 
 
-def _distribution(rows: Sequence[Row], *, only_served: bool = False) -> Distribution:
+def _distribution(table: pa.Table, *, only_served: bool = False) -> Distribution:
+    keys = ("outcome", "kind") if only_served else ("outcome",)
+    found = add_up(table, keys)
     if only_served:
-        kinds = {row["kind"] for row in rows}
-        by_kind = {kind: total(row for row in rows if row["kind"] == kind) for kind in kinds}
+        by_kind: dict[int, Figures] = {}
+        for row in found:
+            by_kind.setdefault(row["kind"], Figures()).add_all(row)
         chosen = served_kinds(by_kind)
-        rows = [row for row in rows if row["kind"] in chosen]
+        found = [row for row in found if row["kind"] in chosen]
     buckets: dict[Outcome, dict[int, int]] = {name: {} for name in OUTCOMES}
-    for row in rows:
-        counts = _counts(row)
-        for name, count in zip(
-            OUTCOMES, (counts.ok, counts.error, counts.throttle, counts.fault), strict=True
-        ):
-            buckets[name][row["bucket"]] = buckets[name].get(row["bucket"], 0) + count
+    for row in found:
+        of_outcome = buckets[OUTCOMES[row["outcome"]]]
+        for bucket, count in zip(row["buckets"], row["counts"], strict=True):
+            of_outcome[bucket] = of_outcome.get(bucket, 0) + count
     return distribution(buckets, ())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,23 +57,19 @@ def get_trace(store: Reader, trace_id: str, *, tenant: int = 0, deadline: float 
     if not rows["spans"]:
         return None
     named = {
-        name: read_named(timed, f"trace_{name}", sorted({row[key] for row in rows["spans"]}), place)
+        name: read_named(timed, name, {row[key] for row in rows["spans"]}, place)
         for name, key in (("resources", "resource_id"), ("scopes", "scope_id"))
     }
-    shapes = {row["shape"] for each in (*rows.values(), *named.values()) for row in each}
-    return assemble(high, low, rows, named, unpacker(read_named(timed, "shapes", sorted(shapes), place)))
+    everything: list[Sequence[Row]] = [*rows.values(), *named.values()]
+    shapes = {row["shape"] for each in everything for row in each}
+    return assemble(high, low, rows, named, unpacker(read_named(timed, "shapes", shapes, place)))
 
 
 def find_place(timed: Timed, high: int, low: int, tenant: int) -> dict[str, int] | None:
     """The values that the statements about one trace bind: its id and when its spans began."""
     ids = {"hi": high, "lo": low, "tenant": tenant}
-    known = ask(timed, load_sql("trace_bounds"), ids).to_pylist()[0]
-    tail = ask(timed, load_sql("trace_tail"), {**ids, "rolled": known["rolled"]}).to_pylist()[0]
-    firsts = [row["first_ns"] for row in (known, tail) if row["first_ns"] is not None]
-    if not firsts:
-        return None
-    lasts = [row["last_ns"] for row in (known, tail) if row["last_ns"] is not None]
-    return {**ids, "first_ns": min(firsts), "last_ns": max(lasts)}
+    found = ask(timed, load_sql("trace_bounds"), ids).to_pylist()[0]
+    return None if found["first_ns"] is None else {**ids, **found}
 
 
 def _rows(timed: Timed, question: str, place: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -84,14 +80,11 @@ def _rows(timed: Timed, question: str, place: Mapping[str, int]) -> list[dict[st
 
 
 def read_named(
-    timed: Timed, question: str, ids: Sequence[int], place: Mapping[str, int] | None = None
-) -> list[dict[str, Any]]:
+    timed: Timed, table: str, ids: Iterable[int], place: Mapping[str, int]
+) -> list[Mapping[str, Any]]:
     """What rows refer to by these ids. place: of their trace; it stands in the files that they stand in."""
-    start = place["first_ns"] if place else None
-    end = min(place["last_ns"], _LONGEST - 1) + 1 if place else None
-    table = ask(timed, load_sql(question), {"ids": ids}, start_ns=start, end_ns=end)
-    found: list[dict[str, Any]] = table.to_pylist()
-    return found
+    end = min(place["last_ns"], _LONGEST - 1) + 1
+    return timed.named(table, sorted(set(ids) - {0}), start_ns=place["first_ns"], end_ns=end)
 
 
 def unpacker(shapes: Sequence[Row]) -> Unpack:

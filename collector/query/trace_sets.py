@@ -18,7 +18,8 @@ from collector.query.model_sets import SidedValue, SidedValues, TraceSet, TraceS
 from collector.query.model_traces import OUTCOMES, TraceSelection
 from collector.query.reader import Reader, Timed, load_sql
 from collector.query.sides import Sides, sides
-from collector.query.traces import counts_of, groupable, member_rows, value_reader
+from collector.query.trace_facets import groupable, member_rows, value_reader
+from collector.query.traces import counts_of
 
 SAMPLE = 2000
 MAX_BUCKETS = 60

@@ -6,32 +6,19 @@ trace_sets.py; what tells two sets apart: differences.py; the map: graph.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from collector.attributes import unescape
 from collector.errors import QueryError
 from collector.query.buckets import HOUR, coarser, quantile, time_buckets, time_step
 from collector.query.cursors import decode_cursor, encode_cursor
-from collector.query.filters import TRACES, conjunction, conjuncts, parse
-from collector.query.filters.parser import parse_field
-from collector.query.filters.places import find_places
-from collector.query.filters.predicate import Binder
-from collector.query.filters.rows import field_keys
-from collector.query.filters.spans import SPAN_ROWS
-from collector.query.filters.tree import Among, Compare, Field, Node
-from collector.query.matching import LONGEST, Matching, ask, match, within
-from collector.query.members import keyword_has_values, members
+from collector.query.matching import LONGEST, ask, match, within
 from collector.query.model_traces import (
     OUTCOMES,
     Counts,
     Distribution,
-    FacetValue,
     Outcome,
-    TraceFacet,
-    TraceGroup,
-    TraceGroups,
     TraceHistogram,
     TraceOrder,
     TraceOverview,
@@ -42,11 +29,10 @@ from collector.query.model_traces import (
 )
 from collector.query.reader import Reader, Timed, load_sql
 from collector.query.trace_ids import trace_text
+from collector.query.trace_table import After, TraceTable
 
-FACETS = ("outcome", "service", "operation", "http.status")
 MAX_POINTS = 5000
 MAX_BUCKETS = 120
-_FEW = 200_000
 _KEYS: dict[TraceOrder, str] = {
     "newest": "first_ns",
     "oldest": "-greatest(first_ns, -9223372036854775807)",
@@ -63,9 +49,13 @@ def find_traces(
     order: TraceOrder = "newest",
     limit: int = 100,
     cursor: str = "",
+    matched: TraceTable | None = None,
     deadline: float = 10.0,
 ) -> TracePage:
-    """A page of traces and how many match. `cursor` of a page asks for the next one."""
+    """A page of traces and how many match. `cursor` of a page asks for the next one.
+
+    matched: the traces of a selection that is not thinned, where they have been read.
+    """
     timed = Timed.of(store, deadline)
     if order not in _KEYS:
         raise QueryError(f"Traces are not ordered by {order!r}, but by {', '.join(_KEYS)}.")
@@ -73,27 +63,42 @@ def find_traces(
     if after[0] != order:
         raise QueryError("The cursor belongs to another order: begin again with the first page.")
     number = int(str(after[3]), 16)
-    place = {
-        "first_page": not cursor, "after_key": after[1], "after_ns": after[2],
-        "after_hi": number >> 64, "after_lo": number & (1 << 64) - 1, "limit": limit + 1,
-    }  # fmt: skip
-    whole = replace(selection, one_in=1)
+    key, first = (int(str(each)) for each in after[1:3])
+    behind = After(key, first, number >> 64, number & (1 << 64) - 1) if cursor else None
     found: list[Mapping[str, Any]] = []
-    for part in _newest_first(whole, selection.one_in, int(str(after[2])) if cursor else None, order):
-        table = match(timed, part).ask(timed, "traces_page", ("/*key*/", _KEYS[order]), **place)
-        found = table.to_pylist()
-        if len(found) > limit:
-            break
+    if matched is not None and selection.one_in == 1:
+        found, total = [*matched.page(order, behind, limit + 1)], len(matched)
+    else:
+        found = _page(timed, selection, order, behind, limit)
+        total = found[0]["total"] if found else 0
+        if selection.one_in > 1 or (cursor and not found):
+            total = count_traces(store, selection, deadline=timed.left)
     page = found[:limit]
-    total = found[0]["total"] if found else 0
-    if selection.one_in > 1 or (cursor and not found):
-        total = count_traces(store, selection, deadline=timed.left)
     more = ""
     if len(found) > limit:
         last = page[-1]
         ids = trace_text(last["trace_hi"], last["trace_lo"])
         more = encode_cursor((order, last["key"], last["first_ns"], ids))
     return TracePage(_details(timed, page, selection.tenant), total, more)
+
+
+def _page(
+    timed: Timed, selection: TraceSelection, order: TraceOrder, after: After | None, limit: int
+) -> list[Mapping[str, Any]]:
+    """One row more than the limit where there is one, each with the `total`."""
+    place: dict[str, Any] = {
+        "first_page": after is None, "after_key": after.key if after else 0,
+        "after_ns": after.first_ns if after else 0, "after_hi": after.trace_hi if after else 0,
+        "after_lo": after.trace_lo if after else 0, "limit": limit + 1,
+    }  # fmt: skip
+    whole = replace(selection, one_in=1)
+    found: list[Mapping[str, Any]] = []
+    for part in _newest_first(whole, selection.one_in, after.first_ns if after else None, order):
+        table = match(timed, part).ask(timed, "traces_page", ("/*key*/", _KEYS[order]), **place)
+        found = table.to_pylist()
+        if len(found) > limit:
+            break
+    return found
 
 
 def _newest_first(
@@ -177,179 +182,43 @@ def trace_overview(
     *,
     points: int = MAX_POINTS,
     buckets: int = MAX_BUCKETS,
+    matched: TraceTable | None = None,
     deadline: float = 10.0,
 ) -> TraceOverview:
-    """Scatter points, traces over time, distribution of durations and outcome counts, from one read."""
-    timed = Timed.of(store, deadline)
+    """Scatter points, traces over time, distribution of durations and outcome counts.
+
+    matched: the traces of the selection, where they have been read.
+    """
+    matched = matched or TraceTable.read(store, selection, deadline=deadline)
     step = time_step(selection.start_ns, selection.end_ns, buckets)
     times = time_buckets(selection.start_ns, selection.end_ns, step)
-    place = {"origin_ns": times.start, "step_ns": step, "points": points, "few": _FEW}
-    table = match(timed, selection).ask(timed, "traces_overview", **place)
-    over_time: dict[Outcome, list[int]] = {name: [0] * len(times) for name in OUTCOMES}
-    durations: dict[Outcome, dict[int, int]] = {name: {} for name in OUTCOMES}
-    exact: list[int] = []
-    drawn: list[Mapping[str, Any]] = []
-    for row in table.to_pylist():
-        outcome = OUTCOMES[row["outcome"]]
-        match row["part"]:
-            case "time":
-                over_time[outcome][row["place"]] = row["traces"] * selection.one_in
-            case "duration":
-                durations[outcome][row["place"]] = row["traces"] * selection.one_in
-            case "exact" if selection.one_in == 1:
-                exact.append(row["duration_ns"])
-            case "exact":
-                pass
-            case _:
-                drawn.append(row)
+    one_in = selection.one_in
+    over_time = {name: [n * one_in for n in counts] for name, counts in matched.over_time(times).items()}
+    durations = {
+        name: {bucket: n * one_in for bucket, n in counts.items()}
+        for name, counts in matched.durations().items()
+    }
+    exact = matched.percentiles((0.5, 0.95, 0.99)) if one_in == 1 and len(matched) else ()
     counts = counts_of({name: sum(values) for name, values in over_time.items()})
     return TraceOverview(
-        points=_points(drawn, counts.total),
+        points=_points(matched.sample(points), counts.total),
         histogram=TraceHistogram(step, tuple(times), over_time, counts.total),
         distribution=distribution(durations, exact),
         counts=counts,
     )
 
 
-def _points(drawn: Sequence[Mapping[str, Any]], total: int) -> TracePoints:
+def _points(drawn: TraceTable, total: int) -> TracePoints:
+    names = zip(drawn.table["root_service"].to_pylist(), drawn.table["root_name"].to_pylist(), strict=True)
     return TracePoints(
-        trace_ids=tuple(trace_text(row["trace_hi"], row["trace_lo"]) for row in drawn),
-        start_ns=tuple(row["place"] for row in drawn),
-        duration_ns=tuple(row["duration_ns"] for row in drawn),
-        outcomes=tuple(OUTCOMES[row["outcome"]] for row in drawn),
-        labels=tuple(row["label"].strip() for row in drawn),
+        trace_ids=tuple(drawn.trace_ids()),
+        start_ns=tuple(drawn.column("first_ns").tolist()),
+        duration_ns=tuple(drawn.column("duration_ns").tolist()),
+        outcomes=tuple([OUTCOMES[code] for code in drawn.column("outcome").tolist()]),
+        labels=tuple([f"{service} {name}".strip() for service, name in names]),
         total=total,
         drawn=len(drawn),
     )
-
-
-# Facets and groups
-
-
-def trace_facets(
-    store: Reader,
-    selection: TraceSelection,
-    *,
-    fields: Sequence[str] = FACETS,
-    limit: int = 50,
-    deadline: float = 10.0,
-) -> Sequence[TraceFacet]:
-    """The values of each field with counts; a keyword, or any attribute as it is written in an expression."""
-    timed = Timed.of(store, deadline)
-    tree = parse(selection.filter, TRACES)
-    named = {text: groupable(text) for text in fields}
-    rest = {text: without_field(tree, field) for text, field in named.items()}
-    answers: dict[str, TraceFacet] = {}
-    for remaining in dict.fromkeys(rest.values()):
-        asked = {text: field for text, field in named.items() if rest[text] == remaining}
-        kept = {text: chosen(tree, field) for text, field in asked.items()}
-        bind = Binder("m")
-        matching = match(timed, selection, tree=remaining)
-        parts = [
-            f"SELECT {bind(text)} AS field, value FROM ({member_rows(timed, matching, field, bind)})"
-            for text, field in asked.items()
-        ]
-        keep = [value for values in kept.values() for value in values]
-        place = {**bind.params, "limit": limit, "kept": keep}
-        table = matching.ask(timed, "traces_facets", ("/*members*/", " UNION ALL ".join(parts)), **place)
-        rows = table.to_pylist()
-        for text, field in asked.items():
-            own = [row | {"traces": row["traces"] * selection.one_in} for row in rows if row["field"] == text]
-            answers[text] = _facet(text, own, value_reader(field), kept[text], limit)
-    return tuple(answers[text] for text in fields)
-
-
-def _facet(
-    text: str,
-    rows: Sequence[Mapping[str, Any]],
-    read: Callable[[str], str],
-    kept: Sequence[str],
-    limit: int,
-) -> TraceFacet:
-    counts = {read(row["value"]): row["traces"] for row in rows}
-    listed = [value for index, value in enumerate(counts) if index < limit or value in kept]
-    values = [FacetValue(value, counts[value], value in kept) for value in listed]
-    values += [FacetValue(value, 0, selected=True) for value in kept if value not in counts]
-    different = rows[0]["different"] if rows else 0
-    return TraceFacet(text, tuple(values), max(0, different - len(listed)))
-
-
-def member_rows(timed: Timed, matching: Matching, field: Field, bind: Binder) -> str:
-    """The SELECT of the values of a field that the matching traces have, see members.py."""
-    bounds = matching.params
-    places = find_places(
-        timed.store, "traces", field_keys(field, SPAN_ROWS),
-        start_ns=bounds["before_ns"], end_ns=bounds["reach_ns"], deadline=timed.left,
-    )  # fmt: skip
-    return members(field, places, bind)
-
-
-def value_reader(field: Field) -> Callable[[str], str]:
-    """How a value comes out of its column: attributes are escaped there."""
-    return unescape if field_keys(field, SPAN_ROWS) else str
-
-
-def groupable(text: str) -> Field:
-    """The field of a text, when traces have values of it. Raises QueryError."""
-    field = parse_field(text, TRACES)
-    if field.kind == "keyword" and not keyword_has_values(field.name):
-        raise QueryError(f"Traces cannot be grouped by {field.name}.", line=1, column=1, end=len(text) + 1)
-    return field
-
-
-def without_field(tree: Node, field: Field) -> Node:
-    """The expression without what it says of a field at its top."""
-    return conjunction(item for item in conjuncts(tree) if not _says(item, field))
-
-
-def chosen(tree: Node, field: Field) -> tuple[str, ...]:
-    """The values of the field that the expression keeps by name, at its top."""
-    values: list[str] = []
-    for item in conjuncts(tree):
-        if isinstance(item, Among) and item.field == field:
-            values.extend(_text(value) for value in item.values)
-        elif isinstance(item, Compare) and item.field == field and item.operator == "=":
-            values.append(_text(item.value))
-    return tuple(dict.fromkeys(values))
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _says(item: Node, field: Field) -> bool:
-    if isinstance(item, Among):
-        return item.field == field
-    return isinstance(item, Compare) and item.field == field and item.operator == "="
-
-
-def group_traces(
-    store: Reader, selection: TraceSelection, *, by: str, limit: int = 100, deadline: float = 10.0
-) -> TraceGroups:
-    """Traces by the values of a field: operation, service, exception, any keyword of text, any attribute.
-
-    A trace with several values (of its spans) is in several groups.
-    """
-    timed = Timed.of(store, deadline)
-    field = groupable(by)
-    matching = match(timed, selection)
-    bind = Binder("m")
-    listed = member_rows(timed, matching, field, bind)
-    table = matching.ask(timed, "traces_groups", ("/*members*/", listed), **bind.params, limit=limit)
-    rows = table.to_pylist()
-    total = rows[0]["all_traces"] if rows else 0
-    read, scale = value_reader(field), selection.one_in
-    groups = tuple(
-        TraceGroup(
-            read(row["value"]),
-            counts_of({name: row[name] * scale for name in OUTCOMES}),
-            row["traces"] / total,
-            *three(row["quantiles"]),
-            total_ns=row["total_ns"] * scale,
-        )
-        for row in rows
-    )
-    return TraceGroups(by, groups, (rows[0]["different"] if rows else 0) - len(groups), total * scale)
 
 
 # Figures

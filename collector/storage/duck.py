@@ -7,19 +7,20 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
 
-from collector.batch import SIGNALS, Batch, Signal
+from collector.batch import NAME_KEYS, SIGNALS, Batch, Signal
 from collector.errors import RaywatchError
 from collector.storage.backup import TELEMETRY, copy_lanes
 from collector.storage.engine import SCHEMA_VERSION, Connection, connect
 from collector.storage.keeper import Keeper
 from collector.storage.lane import Lane, first_line
+from collector.storage.names import Names
 from collector.storage.reads import Deadlines, Readers
 from collector.storage.roller import Roller
 from collector.storage.store import (
@@ -59,6 +60,7 @@ class DuckStore:
         self._readers: Readers | None = None
         self._desk: Desk | None = None
         self._deadlines = Deadlines()
+        self._names = {signal: Names() for signal in SIGNALS}
 
     # Lifecycle
 
@@ -188,19 +190,44 @@ class DuckStore:
         start_ns: int | None = None,
         end_ns: int | None = None,
         deadline: float = 10.0,
+        many: bool = False,
     ) -> pa.Table:
         """Answer one of our own SELECTs."""
         readers, lane = self._opened(self._readers), self._lanes[signal]
         try:
             with lane.choose(start_ns, end_ns) as choice:
-                return readers.read(choice, sql, params, deadline)
+                return readers.read(choice, sql, params, deadline, many=many)
         except duckdb.Error as error:
             if "invalidated" not in str(error):
                 raise
             # A checkpoint has failed. The rows are in the log: attach again, then read again.
             self._opened(self._keeper).mend(lane)
         with lane.choose(start_ns, end_ns) as choice:
-            return readers.read(choice, sql, params, deadline)
+            return readers.read(choice, sql, params, deadline, many=many)
+
+    def named(
+        self,
+        signal: Signal,
+        table: str,
+        ids: Iterable[int],
+        *,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        deadline: float = 10.0,
+    ) -> list[Mapping[str, Any]]:
+        """What rows refer to by these ids."""
+        key = NAME_KEYS[table]
+        wanted = f"WHERE {key} IN (SELECT unnest($ids::UBIGINT[]))"
+        sql = f"SELECT DISTINCT ON ({key}) * EXCLUDE seq FROM {table} {wanted}"
+
+        def read(missing: Sequence[int]) -> list[Mapping[str, Any]]:
+            table = self.read(
+                signal, sql, {"ids": missing}, start_ns=start_ns, end_ns=end_ns, deadline=deadline
+            )
+            found: list[Mapping[str, Any]] = table.to_pylist()
+            return found
+
+        return self._names[signal].get(table, ids, read)
 
     def query_sql(self, sql: str, *, max_rows: int = 10_000, deadline: float = 10.0) -> pa.Table:
         """Answer one read-only statement."""
@@ -226,6 +253,8 @@ class DuckStore:
     def reset(self) -> None:
         """Begin again with empty files."""
         self._opened(self._keeper).reset()
+        for names in self._names.values():
+            names.clear()
 
     def backup(self, target: Path) -> Iterator[Copied]:
         """Copy the files as of one moment per signal into a directory, while writing goes on."""

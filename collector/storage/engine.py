@@ -5,20 +5,22 @@ Every thread takes a cursor of its own; period files are attached to the instanc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from collector.batch import SIGNALS, Signal
 from collector.storage.store import StoreOptions
 
 MEMORY_DATABASE = ":memory:"
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Of the period files; migrate.py brings older ones up to it."""
 
 Connection = duckdb.DuckDBPyConnection
@@ -53,6 +55,7 @@ def ddl(signal: Signal) -> str:
 
 def connect(directory: Path | None, options: StoreOptions) -> Connection:
     """An instance that reads and writes nothing outside the directory, with the live database attached."""
+    warnings.filterwarnings("ignore", message="Arrow output on a DB-API result", category=UserWarning)
     con = duckdb.connect(
         MEMORY_DATABASE,
         config={
@@ -92,6 +95,12 @@ def live(signal: Signal) -> str:
 def quote(text: str) -> str:
     """A SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def fetch(con: Connection, sql: str, params: Mapping[str, object] | None, *, many: bool = False) -> pa.Table:
+    """The rows of a SELECT. many: spare a copy of them at the price of a second bind."""
+    values = dict(params) if params else None
+    return (con.sql(sql, params=values) if many else con.execute(sql, values)).to_arrow_table()
 
 
 @contextmanager

@@ -344,12 +344,12 @@ class Lane:
             self.lock.wait_for(lambda: not self.mending, timeout=_PATIENCE)
             chosen = tuple(file for file in self.files if file.meets(start_ns, end_ns))
             sources = tuple(Source(file.alias, file.state == "sealed") for file in chosen)
-            flushed = self.flushed
+            flushed, rolled = self.flushed, self.rolled
             self._reading[flushed] += 1
             for file in chosen:
                 file.readers += 1
         try:
-            yield Choice(self.signal, sources, flushed)
+            yield Choice(self.signal, sources, flushed, rolled)
         finally:
             with self.lock:
                 self._reading[flushed] -= 1

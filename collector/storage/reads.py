@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from collector.batch import NAME_KEYS, SCHEMAS, Signal
 from collector.errors import DeadlineExceeded
-from collector.storage.engine import Connection, live
+from collector.storage.engine import Connection, fetch, live
 
 ROLLUPS: dict[Signal, tuple[str, ...]] = {
     "traces": ("trace_index", "red", "edges", "attribute_keys", "resources_seen"),
@@ -47,11 +47,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a read looks at: the files of a signal and the last commit whose roll-ups they hold."""
+    """What a read looks at: the files of a signal, the last commit whose roll-ups they hold, and the last one
+    that the live roll-ups cover; a read may find more of these by then.
+    """
 
     signal: Signal
     sources: tuple[Source, ...]
     flushed: int
+    rolled: int
 
 
 def view_sql(signal: Signal, table: str, sources: Sequence[Source]) -> str:
@@ -74,16 +77,29 @@ def _union(parts: Sequence[str]) -> str:
     return " UNION ALL ".join(parts)
 
 
+def set_marks(con: Connection, choice: Choice) -> None:
+    """Tell the views, and the statements, how far the roll-ups have come."""
+    con.execute(
+        f"SET VARIABLE {choice.signal}_flushed = {choice.flushed}::UBIGINT; "
+        f"SET VARIABLE {choice.signal}_rolled = {choice.rolled}::UBIGINT"
+    )
+
+
 @dataclass(slots=True)
 class Reader:
-    """A cursor and the views it has: signal -> (files, tables that have a view)."""
+    """A cursor, the views it has, signal -> (files, tables that have a view), and the marks it was told."""
 
     con: Connection
     views: dict[Signal, tuple[tuple[Source, ...], set[str]]] = field(default_factory=dict)
+    marks: dict[Signal, tuple[int, int]] = field(default_factory=dict)
 
     def show(self, choice: Choice, tables: Sequence[str]) -> None:
-        """Make the views of the tables over the files, those that are not there already."""
+        """Make the views of the tables over the files, and set the marks, where they are not so already."""
         signal, key = choice.signal, choice.sources
+        if self.marks.get(signal) != (choice.flushed, choice.rolled):
+            self.marks.pop(signal, None)
+            set_marks(self.con, choice)
+            self.marks[signal] = (choice.flushed, choice.rolled)
         if next(iter(self.views), signal) != signal:
             self.views.clear()
         made = self.views.setdefault(signal, (key, set()))
@@ -176,7 +192,13 @@ class Readers:
         self._deadlines = deadlines
 
     def read(
-        self, choice: Choice, sql: str, params: Mapping[str, object] | None, deadline: float
+        self,
+        choice: Choice,
+        sql: str,
+        params: Mapping[str, object] | None,
+        deadline: float,
+        *,
+        many: bool = False,
     ) -> pa.Table:
         """Run one SELECT over the chosen files."""
         words = set(_WORD.findall(sql))
@@ -186,9 +208,8 @@ class Readers:
             self._reader(choice.signal, deadline) as reader,
             limited(self._deadlines, reader.con, until, deadline),
         ):
-            reader.con.execute(f"SET VARIABLE {choice.signal}_flushed = {choice.flushed}::UBIGINT")
             reader.show(choice, tables)
-            return reader.con.sql(sql, params=dict(params) if params else None).to_arrow_table()
+            return fetch(reader.con, sql, params, many=many)
 
     @contextlib.contextmanager
     def _reader(self, signal: Signal, deadline: float) -> Iterator[Reader]:

@@ -6,10 +6,10 @@ Everything above (receivers, questions, pages) holds a `Store`; only this packag
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -161,12 +161,28 @@ class Store(Protocol):
         start_ns: int | None = None,
         end_ns: int | None = None,
         deadline: float = 10.0,
+        many: bool = False,
     ) -> pa.Table:
         """Answer one of our own SELECTs about a signal.
 
         The SQL names the signal's tables bare (spans, trace_index, red, ...) and binds values as $name.
         start_ns (inclusive) and end_ns (exclusive) choose the files; the SQL must still compare times itself.
-        Raises DeadlineExceeded.
+        many: the answer has very many rows or long lists. Raises DeadlineExceeded.
+        """
+
+    def named(
+        self,
+        signal: Signal,
+        table: str,
+        ids: Iterable[int],
+        *,
+        start_ns: int | None = None,
+        end_ns: int | None = None,
+        deadline: float = 10.0,
+    ) -> list[Mapping[str, Any]]:
+        """The rows of a table of names (resources, scopes, shapes, series) by their ids, without `seq`.
+
+        Ids that are nowhere are left out. start_ns, end_ns: of the rows that refer to them, as for `read`.
         """
 
     def query_sql(self, sql: str, *, max_rows: int = 10_000, deadline: float = 10.0) -> pa.Table:

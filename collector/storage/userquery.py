@@ -19,7 +19,7 @@ import pyarrow as pa
 from collector.batch import SIGNALS, Signal
 from collector.errors import DeadlineExceeded, QueryError
 from collector.storage.engine import Connection
-from collector.storage.reads import Choice, Deadlines, limited, tables_of, view_sql
+from collector.storage.reads import Choice, Deadlines, limited, set_marks, tables_of, view_sql
 
 TRUNCATED = {b"truncated": b"true"}
 """Metadata of a result that was cut at its bound of rows or bytes."""
@@ -147,7 +147,7 @@ def show(con: Connection, alias: str, choices: Mapping[Signal, Choice]) -> None:
     """Make the tables of all signals visible in the in-memory database `alias`; use it."""
     con.execute(f"USE {alias}")
     for signal, choice in choices.items():
-        con.execute(f"SET VARIABLE {signal}_flushed = {choice.flushed}::UBIGINT")
+        set_marks(con, choice)
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {signal}")
         for table in tables_of(signal):
             con.execute(

@@ -28,7 +28,9 @@ from collector.query.model_traces import (
 )
 from collector.query.thinning import thinned
 from collector.query.trace_choices import without_parts
-from collector.query.traces import find_traces, group_traces, trace_facets, trace_overview
+from collector.query.trace_facets import group_traces, trace_facets
+from collector.query.trace_table import TraceTable
+from collector.query.traces import find_traces, trace_overview
 from dashboard import charts, svg, units
 from dashboard.answers import Answer, Problem, Table, problem_of
 from dashboard.context import Context
@@ -100,15 +102,19 @@ def _answer(
     deadline = web.settings.deadline
     order = ORDERS.get(ctx.sort, "newest")
     by = "" if problem else ctx.get("group")
+    with step("matching"):
+        matched = TraceTable.read(web.store, whole, deadline=deadline)
+        inside = matched.within(brushed.dmin_ns, brushed.dmax_ns)
     with step("overview"):
-        found = trace_overview(web.store, whole, deadline=deadline)
+        found = trace_overview(web.store, whole, matched=matched, deadline=deadline)
     with step("list"):
         page = find_traces(
-            web.store, brushed, order=order, limit=LIMIT, cursor=ctx.get("cursor"), deadline=deadline
-        )
+            web.store, brushed, order=order, limit=LIMIT, cursor=ctx.get("cursor"), matched=inside,
+            deadline=deadline,
+        )  # fmt: skip
     with step("facets"):
         fields = (*FACET_FIELDS, *ctx.all("facet"))
-        counted = trace_facets(web.store, brushed, fields=fields, limit=20, deadline=deadline)
+        counted = trace_facets(web.store, brushed, fields=fields, limit=20, matched=inside, deadline=deadline)
     with step("groups"):
         groups = group_traces(web.store, brushed, by=by, deadline=deadline) if by else None
     different = _different(web, ctx, whole, brushed)
@@ -214,12 +220,15 @@ def _scatter(ctx: Context, points: TracePoints) -> charts.Figure:
                 [points.start_ns[i] for i in at],
                 [max(1, points.duration_ns[i]) for i in at],
                 outcome=outcome,
-                links=[ctx.url(f"/traces/{points.trace_ids[i]}") for i in at],
+                links=[points.trace_ids[i] for i in at],
                 texts=[f"{points.labels[i]}  {units.duration(points.duration_ns[i])}" for i in at],
                 zone=ctx.zone,
             )
         )
+    mark = "0" * 32
+    before, _, after = ctx.url(f"/traces/{mark}").partition(mark)
     layout: dict[str, Any] = {
+        "meta": {"link": [before, after]},
         "yaxis": {**charts.duration_ticks(lo, hi), "fixedrange": True},
         "hovermode": "closest",
         "dragmode": "select",

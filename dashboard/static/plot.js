@@ -1,6 +1,7 @@
 // Draws every [data-figure] of the page with Plotly, in the theme that is on, and again when its data or the theme change.
 // [data-brush-to="time"]: dragging sets the page's range. Any other name: the element gets `raywatch:brush` with
-// {x: [from, to], y: [from, to]}, times in milliseconds. A point whose customdata is a path is a link.
+// {x: [from, to], y: [from, to]}, times in milliseconds. A point whose customdata, between the two
+// texts of meta.link, is a path is a link.
 import { $, $$, el, onMain } from './dom.js';
 import { go } from './nav.js';
 import { setRange } from './time.js';
@@ -33,6 +34,7 @@ function draw(box, again = false) {
   if (brush && brush !== 'time') full.selectdirection = 'any';
   window.Plotly.react(target, coloured(data, look.tokens), full, config);
   box.offset = layout.meta?.offset_ms ?? 0;
+  box.link = layout.meta?.link ?? ['', ''];
   if (fresh) listen(box, target);
 }
 
@@ -48,8 +50,8 @@ function listen(box, target) {
     else box.dispatchEvent(new CustomEvent('raywatch:brush', { bubbles: true, detail: { x, y } }));
   });
   target.on('plotly_click', ({ points: [point], event }) => {
-    const link = point?.customdata;
-    if (typeof link === 'string' && link[0] === '/' && link[1] !== '/') {
+    const link = typeof point?.customdata === 'string' ? box.link[0] + point.customdata + box.link[1] : '';
+    if (link[0] === '/' && link[1] !== '/') {
       if (event.ctrlKey || event.metaKey) open(link, '_blank', 'noopener'); else go(link);
     } else box.dispatchEvent(new CustomEvent('raywatch:point', { bubbles: true, detail: point }));
   });

@@ -12,7 +12,8 @@ from storing import NOON, SECOND, batch, span
 
 from collector.query.model_traces import TraceSelection
 from collector.query.thinning import thinned
-from collector.query.traces import count_traces, find_traces, group_traces, trace_facets, trace_overview
+from collector.query.trace_facets import group_traces, trace_facets
+from collector.query.traces import count_traces, find_traces, trace_overview
 from collector.storage import Store, StoreOptions, open_store
 
 TRACES = 4_000

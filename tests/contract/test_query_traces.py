@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
+from typing import get_args
 
 import orjson
 import pytest
@@ -15,12 +16,9 @@ from collector.errors import DeadlineExceeded, QueryError
 from collector.query.differences import g_test, what_is_different
 from collector.query.model_traces import OUTCOMES, TraceOrder, TraceRow, TraceSelection
 from collector.query.trace_choices import typical_trace, without_parts
-from collector.query.traces import (
-    find_traces,
-    group_traces,
-    trace_facets,
-    trace_overview,
-)
+from collector.query.trace_facets import group_traces, trace_facets
+from collector.query.trace_table import FIELDS, TraceTable
+from collector.query.traces import find_traces, trace_overview
 from collector.storage import Store, StoreOptions, open_store
 from tests.filter_meaning import Meaning
 from tests.random_traces import TRACES_MADE, by_trace, fill
@@ -122,6 +120,32 @@ def test_pages_hold_every_trace_once_in_order(random_store: Store, order: TraceO
         "largest": [-row.spans for row in rows],
     }[order]  # fmt: skip
     assert keys == sorted(keys)
+
+
+BRUSHES: list[tuple[int | None, int | None]] = [(None, None), (50 * MS, 300 * MS), (0, 0)]
+
+
+@pytest.mark.parametrize(("dmin", "dmax"), BRUSHES)
+@pytest.mark.parametrize("filter_", ["", "ok", 'service("web") { fault }'])
+@pytest.mark.parametrize("order", get_args(TraceOrder))
+def test_traces_that_were_read_once_tell_the_same(
+    random_store: Store, order: TraceOrder, filter_: str, dmin: int | None, dmax: int | None
+) -> None:
+    """Of the columns as of statements of their own: pages by any order, and facets."""
+    whole = replace(ALL, filter=filter_)
+    brushed = replace(whole, dmin_ns=dmin, dmax_ns=dmax)
+    matched = TraceTable.read(random_store, whole).within(dmin, dmax)
+    cursor = ""
+    for _ in range(4):
+        told = find_traces(random_store, brushed, order=order, limit=37, cursor=cursor, matched=matched)
+        assert told == find_traces(random_store, brushed, order=order, limit=37, cursor=cursor)
+        cursor = told.cursor
+        if not cursor:
+            break
+    for limit in (2, 50):
+        fields = (*FIELDS, "tier", "http.method")
+        told_facets = trace_facets(random_store, brushed, fields=fields, limit=limit, matched=matched)
+        assert told_facets == trace_facets(random_store, brushed, fields=fields, limit=limit)
 
 
 def test_a_cursor_does_not_fit_another_question(random_store: Store) -> None:

@@ -112,6 +112,19 @@ def test_a_name_doubled_within_a_batch_is_found_once(store: Store) -> None:
     assert one(store, "traces", "SELECT count(*) FROM resources") == 1
 
 
+def test_names_are_found_by_their_ids(store: Store) -> None:
+    store.write(batch("traces", spans=[span(1, resource_id=4, shape=9), span(2, resource_id=5)]))
+    for _ in range(2):
+        found = store.named("traces", "resources", [5, 4, 77])
+        assert [row["resource_id"] for row in found] == [5, 4]
+        assert [row["service"] for row in found] == ["service5", "service4"]
+        assert "seq" not in found[0]
+    assert store.named("traces", "shapes", [9])[0]["keys"] == ["key9", "common"]
+    assert store.named("logs", "resources", [4]) == []
+    store.reset()
+    assert store.named("traces", "resources", [4]) == []
+
+
 def test_values_are_bound_never_pasted(store: Store) -> None:
     name = "'; DROP TABLE spans; --"
     store.write(spans([1], name=name))
@@ -161,7 +174,9 @@ def test_rollups_follow_the_rows(store: Store) -> None:
     store.write(batch("metrics", numbers=[point], series=[{"series_id": 1, "name": "m", "resource_id": 1}]))
     store.settle()
     assert one(store, "traces", "SELECT count(*) FROM trace_index") == 2
-    assert one(store, "traces", "SELECT sum(faults)::INT FROM red WHERE service = 'cart'") == 2
+    assert (
+        one(store, "traces", "SELECT sum(requests)::INT FROM red WHERE service = 'cart' AND outcome = 3") == 2
+    )
     assert one(store, "traces", "SELECT sum(requests)::INT FROM edges WHERE caller_type = 'client'") == 2
     assert one(store, "logs", "SELECT sum(records)::INT FROM log_counts WHERE severity = 17") == 1
     assert one(store, "logs", "SELECT sum(records)::INT FROM log_streams") == 2

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -58,6 +59,19 @@ def test_both_looks_have_every_colour_of_the_stylesheet() -> None:
         assert look["margin"]["l"] == 54
         assert len(look["colorway"]) == 12
     assert charts.tokens("light")["text"] != charts.tokens("dark")["text"]
+
+
+@given(
+    st.lists(st.integers(0, 40 * 86_400 * 10**9), max_size=6),
+    st.sampled_from(["UTC", "Europe/Berlin", "Africa/Casablanca", "Asia/Kolkata", "Australia/Lord_Howe"]),
+)
+def test_many_dates_are_those_of_each(offsets: list[int], name: str) -> None:
+    """Also where a clock is changed between them: in October, and for Ramadan."""
+    zone = ZoneInfo(name)
+    for begin in ("2026-10-10", "2026-02-01"):
+        start = int(datetime.fromisoformat(f"{begin}T00:00:00+00:00").timestamp()) * 10**9
+        times = [start + offset for offset in offsets]
+        assert charts.local_all(times, zone) == [charts.local(at, zone) for at in times]
 
 
 def test_dates_are_the_clock_of_the_page() -> None:

@@ -1,7 +1,5 @@
--- Latency buckets of the calls on an edge, as the caller saw them; caller_type '' is any caller.
-SELECT
-    0 AS kind, bucket, sum(requests)::BIGINT AS requests, sum(errors)::BIGINT AS errors,
-    sum(throttles)::BIGINT AS throttles, sum(faults)::BIGINT AS faults
+-- Calls on an edge and their latency histograms, as the caller saw them; caller_type '' is any caller.
+SELECT outcome, requests, buckets, counts
 FROM edges
 WHERE
     tenant = $tenant AND minute_ns >= $start_ns AND minute_ns < $end_ns
@@ -13,4 +11,3 @@ WHERE
         OR (caller = $caller AND caller_type = $caller_type)
         OR (caller = $caller AND $caller_type = 'aws' AND starts_with(caller_type, 'AWS::'))
     )
-GROUP BY bucket

@@ -67,12 +67,9 @@ def traces_graph(
     numbers = [trace_number(trace_id) for trace_id in trace_ids]
     ids = {"his": [high for high, _ in numbers], "los": [low for _, low in numbers], "tenant": tenant}
     known = ask(timed, load_sql("xray_places"), ids).to_pylist()[0]
-    tail = ask(timed, load_sql("xray_places_tail"), {**ids, "rolled": known["rolled"]}).to_pylist()[0]
-    found = [row for row in (known, tail) if row["first_ns"] is not None]
-    if not found:
+    if known["first_ns"] is None:
         return XRayGraph(0, 0, (), exact=True)
-    first = min(row["first_ns"] for row in found)
-    last = min(max(row["last_ns"] for row in found), LONGEST - 1)
+    first, last = known["first_ns"], min(known["last_ns"], LONGEST - 1)
     chosen = "SELECT unnest($his::UBIGINT[]) AS trace_hi, unnest($los::UBIGINT[]) AS trace_lo"
     ctes = f"WITH RECURSIVE ids AS ({chosen}),"
     bounds = {"before_ns": first, "reach_ns": last + 1, "start_ns": first, "end_ns": last + 1}

@@ -16,8 +16,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
 from collector.query.buckets import MINUTE, middle
 from collector.query.figures import whole_minutes
+from collector.query.histograms import Histograms
 from collector.query.matching import ask
 from collector.query.reader import Timed, load_sql
 from collector.query.xray.identities import NOTHING, Identities, Identity, identity, said
@@ -25,6 +29,7 @@ from collector.query.xray.identities import NOTHING, Identities, Identity, ident
 Row = Mapping[str, Any]
 _MS = 1_000_000
 _FOREVER = 1 << 62
+_KEYS = ("part", "caller", "caller_type", "callee", "callee_type", "link", "time_ns")
 _CLIENTS = ("client", "root", "root consumer")
 
 
@@ -54,10 +59,28 @@ def rolled_rows(
         "clients": only.clients, "callers": list(only.callers), "any_caller": not only.callers,
         "callees": list(only.callees), "any_callee": not only.callees,
     }  # fmt: skip
-    counted = ask(timed, load_sql("xray_rolled"), params, start_ns=start, end_ns=end).to_pylist()
+    counted = _counted(ask(timed, load_sql("xray_rolled"), params, start_ns=start, end_ns=end, many=True))
     seen = said(timed, "xray_resources_seen", params, start, end)
     numbers, identities = _most(seen)
     return list(_rows(counted, numbers)), identities
+
+
+def _counted(table: pa.Table) -> list[Row]:
+    """A row for each call or node and step, with the first and the last minute in which it was."""
+    found = Histograms.of(table, _KEYS)
+    minutes = table["minute_ns"].to_numpy()
+    order = np.argsort(found.rows, kind="stable")
+    starts = np.searchsorted(found.rows[order], np.arange(len(found.keys)))
+    first, last = (
+        reach.reduceat(minutes[order], starts).tolist() if len(starts) else []
+        for reach in (np.minimum, np.maximum)
+    )
+    durations = found.sums(table["duration_ns"].to_numpy())
+    further = zip(durations, first, last, strict=True)
+    return [
+        {**row, "duration_ns": duration, "first_ns": least, "last_ns": greatest}
+        for row, (duration, least, greatest) in zip(found.as_rows(_KEYS), further, strict=True)
+    ]
 
 
 def _most(seen: Iterable[Row]) -> tuple[dict[str, int], Identities]:

@@ -60,12 +60,9 @@ def load_range(
     timed = Timed.of(store, deadline)
     ids = {"his": [high for high, _ in keys], "los": [low for _, low in keys], "tenant": tenant}
     known = ask(timed, load_sql("xray_places"), ids).to_pylist()[0]
-    tail = ask(timed, load_sql("xray_places_tail"), {**ids, "rolled": known["rolled"]}).to_pylist()[0]
-    places = [row for row in (known, tail) if row["first_ns"] is not None]
-    if not places:
+    if known["first_ns"] is None:
         return {}
-    first, last = min(row["first_ns"] for row in places), max(row["last_ns"] for row in places)
-    found = load_traces(timed, keys, first, last, tenant)
+    found = load_traces(timed, keys, known["first_ns"], known["last_ns"], tenant)
     return {key: each for key, each in found.items() if _was_in(each.trace, start_ns, end_ns)}
 
 
@@ -97,17 +94,14 @@ def load_traces(
     }
     spans = [row for key in wanted for row in parts["spans"].get(key, ())]
     named = {
-        name: {
-            row[key]: row
-            for row in read_named(timed, f"trace_{name}", sorted({row[key] for row in spans}), bounds)
-        }
+        name: {row[key]: row for row in read_named(timed, name, {row[key] for row in spans}, bounds)}
         for name, key in (("resources", "resource_id"), ("scopes", "scope_id"))
     }
     shapes = {
         row["shape"] for rows in parts.values() for each in rows.values() for row in each if "shape" in row
     }
     shapes |= {row["shape"] for rows in named.values() for row in rows.values()}
-    unpack = unpacker(read_named(timed, "shapes", sorted(shapes), bounds))
+    unpack = unpacker(read_named(timed, "shapes", shapes, bounds))
     found = {}
     for key in wanted:
         rows = {name: parts[name].get(key, []) for name in ("spans", "events", "links")}

@@ -73,12 +73,18 @@ calls AS (
         service, 'service', false, bucket, outcome, duration_ns
     FROM told
     WHERE parent_id = 0
+),
+counted AS (
+    SELECT
+        tenant, minute_ns, caller, caller_type, callee, callee_type, link, outcome, bucket,
+        count(*)::INTEGER AS requests, sum(duration_ns) AS duration_ns
+    FROM calls
+    GROUP BY ALL
 )
 SELECT
-    $until, tenant, minute_ns, caller, caller_type, callee, callee_type, link, bucket,
-    count(*), count(*) FILTER (outcome = 1), count(*) FILTER (outcome = 2), count(*) FILTER (outcome = 3),
-    sum(duration_ns)
-FROM calls
+    $until, tenant, minute_ns, caller, caller_type, callee, callee_type, link, outcome,
+    sum(requests), sum(duration_ns), list(bucket), list(requests)
+FROM counted
 GROUP BY ALL;
 
 -- name: callee
@@ -143,13 +149,19 @@ calls AS (
         consumer AND NOT to_queue AS link
     FROM pairs
     WHERE NOT (from_queue AND to_queue) AND (from_queue OR to_queue OR called OR caller <> callee)
+),
+counted AS (
+    SELECT
+        tenant, start_ns // 60000000000 * 60000000000 AS minute_ns, caller, caller_type, callee, callee_type, link,
+        outcome, CASE WHEN duration_ns <= 1 THEN 0 ELSE floor(8 * log2(duration_ns)) END::SMALLINT AS bucket,
+        count(*)::INTEGER AS requests, sum(duration_ns) AS duration_ns
+    FROM calls
+    GROUP BY ALL
 )
 SELECT
-    $until, tenant, start_ns // 60000000000 * 60000000000, caller, caller_type, callee, callee_type, link,
-    CASE WHEN duration_ns <= 1 THEN 0 ELSE floor(8 * log2(duration_ns)) END::SMALLINT,
-    count(*), count(*) FILTER (outcome = 1), count(*) FILTER (outcome = 2), count(*) FILTER (outcome = 3),
-    sum(duration_ns)
-FROM calls
+    $until, tenant, minute_ns, caller, caller_type, callee, callee_type, link, outcome,
+    sum(requests), sum(duration_ns), list(bucket), list(requests)
+FROM counted
 GROUP BY ALL;
 
 -- name: answered
@@ -176,40 +188,79 @@ back AS (
     SELECT a.*
     FROM answered a LEFT JOIN before USING (tenant, trace_hi, trace_lo, span_id)
     WHERE seq > $after OR called IS NULL OR (role = 1 AND NOT called)
+),
+counted AS (
+    SELECT
+        tenant, start_ns // 60000000000 * 60000000000 AS minute_ns, service, peer,
+        CASE WHEN peer_type = '' THEN 'remote' ELSE peer_type END AS type, outcome,
+        CASE WHEN duration_ns <= 1 THEN 0 ELSE floor(8 * log2(duration_ns)) END::SMALLINT AS bucket,
+        -count(*)::INTEGER AS requests, -sum(duration_ns) AS duration_ns
+    FROM back
+    GROUP BY ALL
 )
 SELECT
-    $until, tenant, start_ns // 60000000000 * 60000000000, service, 'service', peer,
-    CASE WHEN peer_type = '' THEN 'remote' ELSE peer_type END, false,
-    CASE WHEN duration_ns <= 1 THEN 0 ELSE floor(8 * log2(duration_ns)) END::SMALLINT,
-    -count(*), -count(*) FILTER (outcome = 1), -count(*) FILTER (outcome = 2), -count(*) FILTER (outcome = 3),
-    -sum(duration_ns)
-FROM back
+    $until, tenant, minute_ns, service, 'service', peer, type, false, outcome,
+    sum(requests), sum(duration_ns), list(bucket), list(requests)
+FROM counted
 GROUP BY ALL;
 
 -- name: judge
 INSERT INTO live_traces.edges
+WITH counted AS (
+    SELECT
+        tenant, start_ns // 60000000000 * 60000000000 AS minute_ns, service, peer,
+        CASE WHEN peer_type = '' THEN 'remote' ELSE peer_type END AS type, outcome,
+        CASE WHEN duration_ns <= 1 THEN 0 ELSE floor(8 * log2(duration_ns)) END::SMALLINT AS bucket,
+        count(*)::INTEGER AS requests, sum(duration_ns) AS duration_ns
+    FROM recent_spans ANTI JOIN (
+        SELECT tenant, trace_hi, trace_lo, span_id FROM recent_callees WHERE seq > $given_up AND seq <= $until
+    ) USING (tenant, trace_hi, trace_lo, span_id)
+    WHERE
+        seq > $judged AND seq <= $judge
+        AND kind IN (3, 4) AND peer <> '' AND peer_type NOT IN ('database', 'cache', 'queue', 'aws')
+        AND NOT starts_with(peer_type, 'AWS::')
+    GROUP BY ALL
+)
 SELECT
-    $until, tenant, start_ns // 60000000000 * 60000000000, service, 'service', peer,
-    CASE WHEN peer_type = '' THEN 'remote' ELSE peer_type END, false,
-    CASE WHEN duration_ns <= 1 THEN 0 ELSE floor(8 * log2(duration_ns)) END::SMALLINT,
-    count(*), count(*) FILTER (outcome = 1), count(*) FILTER (outcome = 2), count(*) FILTER (outcome = 3),
-    sum(duration_ns)
-FROM recent_spans ANTI JOIN (
-    SELECT tenant, trace_hi, trace_lo, span_id FROM recent_callees WHERE seq > $given_up AND seq <= $until
-) USING (tenant, trace_hi, trace_lo, span_id)
-WHERE
-    seq > $judged AND seq <= $judge
-    AND kind IN (3, 4) AND peer <> '' AND peer_type NOT IN ('database', 'cache', 'queue', 'aws')
-    AND NOT starts_with(peer_type, 'AWS::')
+    $until, tenant, minute_ns, service, 'service', peer, type, false, outcome,
+    sum(requests), sum(duration_ns), list(bucket), list(requests)
+FROM counted
 GROUP BY ALL;
 
 -- name: flush
+-- What corrections have taken back altogether is left out; time that they leave is kept without requests.
 INSERT INTO edges
-SELECT
-    $until, tenant, minute_ns, caller, caller_type, callee, callee_type, link, bucket,
-    sum(requests), sum(errors), sum(throttles), sum(faults), sum(duration_ns)
-FROM live_traces.edges
-WHERE seq > $after
-GROUP BY ALL
-HAVING sum(requests) <> 0 OR sum(errors) <> 0 OR sum(throttles) <> 0 OR sum(faults) <> 0 OR sum(duration_ns) <> 0
+WITH cells AS (
+    SELECT
+        tenant, minute_ns, caller, caller_type, callee, callee_type, link, outcome,
+        unnest(buckets) AS bucket, unnest(counts) AS requests
+    FROM live_traces.edges
+    WHERE seq > $after
+),
+merged AS (
+    SELECT
+        tenant, minute_ns, caller, caller_type, callee, callee_type, link, outcome,
+        bucket, sum(requests)::INTEGER AS requests
+    FROM cells
+    GROUP BY ALL
+    HAVING sum(requests) <> 0
+),
+histograms AS (
+    SELECT
+        tenant, minute_ns, caller, caller_type, callee, callee_type, link, outcome,
+        list(bucket ORDER BY bucket) AS buckets, list(requests ORDER BY bucket) AS counts
+    FROM merged
+    GROUP BY ALL
+),
+sums AS (
+    SELECT
+        tenant, minute_ns, caller, caller_type, callee, callee_type, link, outcome,
+        sum(requests) AS requests, sum(duration_ns) AS duration_ns
+    FROM live_traces.edges
+    WHERE seq > $after
+    GROUP BY ALL
+)
+SELECT $until, sums.*, coalesce(buckets, []), coalesce(counts, [])
+FROM sums LEFT JOIN histograms USING (tenant, minute_ns, caller, caller_type, callee, callee_type, link, outcome)
+WHERE buckets IS NOT NULL OR duration_ns <> 0
 ORDER BY minute_ns, caller, callee;

@@ -1,4 +1,4 @@
--- Tables that every period file has, version 3.
+-- Tables that every period file has, version 4.
 
 CREATE TABLE resources (
     seq UBIGINT NOT NULL,

@@ -1,4 +1,4 @@
--- Tables of a traces period file, version 3. Columns are those of collector/batch.py after `seq`.
+-- Tables of a traces period file, version 4. Columns are those of collector/batch.py after `seq`.
 -- `seq` is the commit's number, monotonic over all files of a signal. Ids are big-endian halves; 0 means none.
 
 CREATE TABLE spans (
@@ -109,12 +109,11 @@ CREATE TABLE red (
     minute_ns BIGINT NOT NULL,                 -- start of the minute in which the spans started
     service VARCHAR NOT NULL,
     kind UTINYINT NOT NULL,
-    bucket SMALLINT NOT NULL,                  -- floor(8 * log2(duration_ns)): eight buckets an octave; 0 for <= 1 ns
+    outcome UTINYINT NOT NULL,
     requests BIGINT NOT NULL,
-    errors BIGINT NOT NULL,
-    throttles BIGINT NOT NULL,
-    faults BIGINT NOT NULL,
-    duration_ns HUGEINT NOT NULL               -- sum
+    duration_ns HUGEINT NOT NULL,              -- sum
+    buckets SMALLINT[] NOT NULL,               -- floor(8 * log2(duration_ns)): eight buckets an octave; 0 for <= 1 ns
+    counts INTEGER[] NOT NULL                  -- the requests in each of them
 );
 
 CREATE TABLE edges (
@@ -127,10 +126,9 @@ CREATE TABLE edges (
     callee VARCHAR NOT NULL,
     callee_type VARCHAR NOT NULL,              -- 'service' or a peer_type
     link BOOLEAN NOT NULL,                     -- messaging: joined by a link or through a queue
-    bucket SMALLINT NOT NULL,
+    outcome UTINYINT NOT NULL,
     requests BIGINT NOT NULL,                  -- as the caller saw them; negative rows correct earlier ones
-    errors BIGINT NOT NULL,
-    throttles BIGINT NOT NULL,
-    faults BIGINT NOT NULL,
-    duration_ns HUGEINT NOT NULL
+    duration_ns HUGEINT NOT NULL,
+    buckets SMALLINT[] NOT NULL,
+    counts INTEGER[] NOT NULL
 );

@@ -1,0 +1,97 @@
+"""Rows of roll-ups added up: the same as adding them one by one."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.query import histograms
+from collector.query.buckets import middle, quantile
+from collector.query.histograms import Histograms, add_up
+
+SCHEMA = pa.schema(
+    [
+        ("service", pa.string()), ("place", pa.int64()), ("outcome", pa.uint8()), ("requests", pa.int64()),
+        ("buckets", pa.list_(pa.int16())), ("counts", pa.list_(pa.int32())),
+    ]
+)  # fmt: skip
+KEYS = ("service", "place")
+
+
+def row(service: str, place: int, outcome: int, cells: dict[int, int]) -> dict[str, Any]:
+    return {
+        "service": service, "place": place, "outcome": outcome, "requests": sum(cells.values()),
+        "buckets": list(cells), "counts": list(cells.values()),
+    }  # fmt: skip
+
+
+def table(*rows: dict[str, Any]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), SCHEMA)
+
+
+ROWS = st.lists(
+    st.builds(
+        row,
+        st.sampled_from(["web", "cart", ""]),
+        st.integers(-3, 4),
+        st.integers(0, 3),
+        st.dictionaries(st.integers(0, 504), st.integers(-5, 1000), max_size=6),
+    ),
+    max_size=12,
+)
+
+
+@given(ROWS, st.booleans())
+def test_groups_are_the_sums_of_their_rows(rows: list[dict[str, Any]], sparse: bool) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        if sparse:
+            patch.setattr(histograms, "_DENSE", 0)
+        found = {(each["service"], each["place"]): each for each in add_up(table(*rows), KEYS)}
+    told: dict[Any, Counter[Any]] = defaultdict(Counter)
+    for each in rows:
+        sums = told[each["service"], each["place"]]
+        sums["outcome", each["outcome"]] += each["requests"]
+        for bucket, count in zip(each["buckets"], each["counts"], strict=True):
+            sums["bucket", bucket] += count
+    assert found.keys() == told.keys()
+    for key, sums in told.items():
+        each = found[key]
+        outcomes = [sums["outcome", code] for code in range(4)]
+        assert [each[name] for name in ("requests", "errors", "throttles", "faults")] == [
+            sum(outcomes), *outcomes[1:],
+        ]  # fmt: skip
+        cells = dict(zip(each["buckets"], each["counts"], strict=True))
+        assert each["buckets"] == sorted(cells)
+        assert cells == {key[1]: n for key, n in sums.items() if key[0] == "bucket" and n}
+
+
+@given(ROWS, st.sampled_from([0.0, 0.5, 0.95, 0.99, 1.0]))
+def test_quantiles_are_those_of_each_histogram(rows: list[dict[str, Any]], share: float) -> None:
+    found = Histograms.of(table(*rows), KEYS)
+    for bucket, (buckets, counts) in zip(found.quantiles(share), found.lists(), strict=True):
+        wanted = quantile(dict(zip(buckets, counts, strict=True)), share)
+        assert (None if bucket is None else middle(bucket)) == wanted
+
+
+@given(ROWS)
+def test_groups_can_be_put_together(rows: list[dict[str, Any]]) -> None:
+    cells = Histograms.of(table(*rows), KEYS)
+    services = sorted({service for service, _ in cells.keys})
+    number = np.array([services.index(service) for service, _ in cells.keys], np.int64)
+    together = cells.merged(number, [(service,) for service in services])
+    expected = sorted(add_up(table(*rows), ["service"]), key=lambda each: each["service"])
+    assert together.as_rows(["service"]) == expected
+
+
+def test_sums_of_a_further_column() -> None:
+    rows = table(row("web", 0, 0, {1: 1}), row("cart", 0, 0, {1: 1}), row("web", 1, 3, {1: 1}))
+    found = Histograms.of(rows, ["service"])
+    assert dict(zip(found.keys, found.sums(np.array([1.5, 2.0, 4.0])), strict=True)) == {
+        ("web",): 5.5, ("cart",): 2.0,
+    }  # fmt: skip
