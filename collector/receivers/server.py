@@ -2,7 +2,9 @@
 
 One thread accepts, waits on idle connections and reads heads without blocking, so that a slow or silent
 sender costs no thread. A request with a complete head gets a worker, which reads the body, runs the
-callable and writes the answer, both at a minimum pace. An answer may live as long as it likes.
+callable and writes the answer, both at a minimum pace. An answer may live as long as it likes. As long as
+half of the workers are free, one stays with its connection for a moment: of a sender that goes on at once,
+the next request then passes through no other thread.
 """
 
 from __future__ import annotations
@@ -22,10 +24,10 @@ from typing import TYPE_CHECKING
 
 from collector.errors import ListenError
 from collector.quiet import QuietLog
-from collector.receivers.http1 import HttpError, parse_head
-from collector.receivers.listen import Address, address_of, listen
+from collector.receivers.http1 import Head, HttpError, parse_head
+from collector.receivers.listen import Address, address_of, await_readable, listen
 from collector.receivers.workers import WorkerPool
-from collector.receivers.wsgi import Exchange, Pace, error_answer, refuse
+from collector.receivers.wsgi import Ends, Exchange, Pace, error_answer, refuse
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -47,7 +49,8 @@ class HttpLimits:
     worked on at once, long-lived answers included. waiting: requests that may wait for a worker; more are
     answered 503. head_s: from a head's first byte to its last. idle_s: between requests. stall_s: how long
     a body or an answer may stand still. bytes_per_s: the pace below which either is given up. drain: how
-    much of an unread body is read and forgotten so that its sender sees the answer.
+    much of an unread body is read and forgotten so that its sender sees the answer. worker_idle_s: after how
+    long a worker without work ends. stay_s: how long one waits for a connection's next request.
     """
 
     connections: int = 1024
@@ -60,20 +63,54 @@ class HttpLimits:
     bytes_per_s: float = 16 << 10
     drain: int = 256 << 20
     worker_idle_s: float = 30.0
+    stay_s: float = 0.1
 
 
 class _Connection:
-    """A socket, what was received from it and not used yet, and until when it may stay as it is."""
+    """A socket that does not block, what was received from it and not used yet, and until when it may stay
+    as it is. head, known: of the request before, as it came and parsed; exchange: made with the first one.
+    """
 
-    __slots__ = ("address", "deadline", "peer", "received", "socket")
+    __slots__ = ("deadline", "ends", "exchange", "head", "known", "received", "socket")
 
     def __init__(self, sock: socket.socket) -> None:
+        sock.settimeout(0)
         self.socket = sock
         host, port = sock.getpeername()[:2]
-        self.peer = Address(str(host), int(port))
-        self.address = address_of(sock)
-        self.received = bytearray()
+        self.ends = Ends(sock, Address(str(host), int(port)), address_of(sock))
+        self.received = b""
         self.deadline = 0.0
+        self.exchange: Exchange | None = None
+        self.head = b""
+        self.known: Head | None = None
+
+    def receive(self, head_bytes: int) -> bool:
+        """Take what is there. True once a head is complete, or larger than its bound.
+
+        Raises OSError when the connection ends or cannot be HTTP.
+        """
+        try:
+            data = self.socket.recv(_RECEIVE)
+        except BlockingIOError:
+            return False
+        if not data:
+            raise ConnectionAbortedError("the client has closed the connection")
+        searched = max(0, len(self.received) - len(_END) + 1)
+        received = self.received + data
+        if received[0] == _TLS:
+            _log.warning("tls", f"HTTP: {self.ends.peer.host} speaks TLS; this port is http://, not https://")
+            raise ConnectionAbortedError("the client speaks TLS")
+        if not searched and received.startswith(b"\r\n"):
+            received = received[2:]
+        self.received = received
+        return received.find(_END, searched) >= 0 or len(received) > head_bytes
+
+    def parsed(self, head: bytes) -> Head:
+        """The head of a request; senders repeat theirs. Raises HttpError."""
+        if head != self.head or self.known is None:
+            self.known = parse_head(head)
+            self.head = head
+        return self.known
 
     def close(self) -> None:
         with suppress(OSError):
@@ -157,8 +194,10 @@ class HttpServer:
         keep = False
         try:
             keep = self._answer(connection)
-            while keep and _END in connection.received and not self._stopping.is_set():
+            while keep and self._goes_on(connection) and not self._stopping.is_set():
                 keep = self._answer(connection)
+        except OSError:  # the client has gone between two requests
+            keep = False
         finally:
             self._release(connection)
             if keep and self._poller is not None and not self._stopping.is_set():
@@ -166,24 +205,31 @@ class HttpServer:
             else:
                 connection.close()
 
+    def _goes_on(self, connection: _Connection) -> bool:
+        """Whether the next request is there, or comes while a worker may wait. Raises OSError at the end."""
+        if connection.received:
+            return _END in connection.received
+        if not self._pool.roomy or not await_readable(connection.socket, self._limits.stay_s):
+            return False
+        return connection.receive(self._limits.head_bytes)
+
     def _answer(self, connection: _Connection) -> bool:
-        head_bytes, _, early = bytes(connection.received).partition(_END)
+        head_bytes, _, early = connection.received.partition(_END)
         try:
             if len(head_bytes) > self._limits.head_bytes:
                 message = f"the headers are larger than {self._limits.head_bytes} bytes"
                 raise HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, message)  # noqa: TRY301
-            head = parse_head(head_bytes)
+            head = connection.parsed(head_bytes)
         except HttpError as error:
             _log.warning(
-                f"http-{error.status}", f"HTTP: refused a request from {connection.peer.host}: {error}"
+                f"http-{error.status}", f"HTTP: refused a request from {connection.ends.peer.host}: {error}"
             )
             refuse(connection.socket, error, self._pace)
             return False
-        exchange = Exchange(
-            self._app, connection.socket, connection.peer, connection.address, self._pace, self._stopping
-        )
-        beyond = exchange.run(head, early)
-        connection.received = bytearray(beyond or b"")
+        if connection.exchange is None:
+            connection.exchange = Exchange(self._app, connection.ends, self._pace, self._stopping)
+        beyond = connection.exchange.run(head, early)
+        connection.received = beyond or b""
         return beyond is not None
 
 
@@ -291,7 +337,6 @@ class _Poller:
         now = time.monotonic()
         connection.deadline = now + (self._limits.head_s if connection.received else self._limits.idle_s)
         try:
-            connection.socket.settimeout(0)
             self._selector.register(connection.socket, selectors.EVENT_READ, connection)
         except (OSError, ValueError):
             connection.close()
@@ -299,29 +344,15 @@ class _Poller:
         self._parked[connection] = None
 
     def _receive(self, connection: _Connection) -> None:
+        begun = bool(connection.received)
         try:
-            data = connection.socket.recv(_RECEIVE)
-        except BlockingIOError:
-            return
+            complete = connection.receive(self._limits.head_bytes)
         except OSError:
-            data = b""
-        if not data:
             self._drop(connection)
             return
-        received = connection.received
-        if not received:
+        if not begun:
             connection.deadline = time.monotonic() + self._limits.head_s
-        searched = max(0, len(received) - len(_END) + 1)
-        received += data
-        if received[0] == _TLS:
-            _log.warning(
-                "tls", f"HTTP: {connection.peer.host} speaks TLS; this port is http://, not https://"
-            )
-            self._drop(connection)
-            return
-        if not searched and received.startswith(b"\r\n"):
-            del received[:2]
-        if received.find(_END, searched) >= 0 or len(received) > self._limits.head_bytes:
+        if complete:
             self._forget(connection)
             if not self._submit(connection):
                 self._turn_away(connection, "too many requests at once")
@@ -343,7 +374,6 @@ class _Poller:
     def _say(self, connection: _Connection, status: HTTPStatus, message: str, *headers: str) -> None:
         """Send a short answer if the socket takes it at once; this thread waits for nobody."""
         with suppress(OSError):
-            connection.socket.settimeout(0)
             connection.socket.send(error_answer(status, message, headers))
 
     def _drop(self, connection: _Connection) -> None:

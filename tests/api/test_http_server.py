@@ -36,7 +36,7 @@ class App:
         self.closed = threading.Event()
 
     def __call__(self, environ, start_response) -> Iterable[bytes]:
-        self.environs.append(environ)
+        self.environs.append({**environ, "thread": threading.get_ident()})
         manner = getattr(self, environ["PATH_INFO"].strip("/").replace("/", "_"), self.hello)
         return manner(environ, start_response)
 
@@ -474,6 +474,73 @@ def test_a_head_that_comes_too_slowly_is_given_up_and_costs_no_worker() -> None:
             assert client.answer()[0] == 200
         for client in slow:
             assert client.answer()[0] == 408
+
+
+STAYING = replace(LIMITS, stay_s=30.0)
+"""A worker stays with its connection for as long as a test may last."""
+
+
+def test_a_worker_stays_with_a_sender_that_goes_on() -> None:
+    with serving(STAYING) as (server, app), Client(server.port) as client:
+        for number in range(5):
+            client.send(get(f"/{number}", f"X-Number: {number}\r\n"))
+            assert client.answer()[0] == 200
+            assert not server._poller._parked
+        assert [environ["HTTP_X_NUMBER"] for environ in app.environs] == list("01234")
+        assert len({environ["thread"] for environ in app.environs}) == 1
+
+
+def test_a_worker_stays_for_a_moment_only() -> None:
+    with serving(replace(LIMITS, stay_s=0.01)) as (server, _), Client(server.port) as client:
+        for _ in range(2):
+            client.send(get())
+            assert client.answer()[0] == 200
+            wait_until(lambda: server._poller._parked and server._pool.threads == 0)
+
+
+def test_nobody_stays_while_half_of_the_workers_are_busy() -> None:
+    with serving(replace(STAYING, workers=2)) as (server, app), ExitStack() as stack:
+        holding, client = (stack.enter_context(Client(server.port)) for _ in range(2))
+        holding.send(get("/hold"))
+        assert app.entered.acquire(timeout=20)
+        client.send(get())
+        assert client.answer()[0] == 200
+        wait_until(lambda: server._poller._parked)
+
+
+def test_the_rest_of_a_head_is_not_what_a_worker_stays_for() -> None:
+    with serving(replace(STAYING, head_s=0.05)) as (server, _), Client(server.port) as client:
+        client.send(get())
+        assert client.answer()[0] == 200
+        client.send("GET / HT")
+        wait_until(lambda: not server._active)
+        assert client.answer()[0] == 408
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_client_that_leaves_its_worker_waiting_is_let_go(
+    reset: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(STAYING) as (server, _):
+        client = Client(server.port)
+        client.send(get())
+        assert client.answer()[0] == 200
+        if reset:
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.socket.close()
+        client.stream.raw.close()
+        wait_until(lambda: not server._active)
+        wait_until(lambda: server._pool.threads == 0)
+    assert not caplog.records
+
+
+def test_who_is_waited_for_does_not_hold_up_the_end() -> None:
+    with serving(replace(LIMITS, stay_s=0.05)) as (server, _), Client(server.port) as client:
+        client.send(get())
+        assert client.answer()[0] == 200
+        server.close()
+        assert not server._active
+        assert client.to_the_end() == b""
 
 
 def test_an_idle_connection_is_closed_without_a_word() -> None:
