@@ -4,7 +4,8 @@ One thread accepts, waits on idle connections and reads heads without blocking, 
 sender costs no thread. A request with a complete head gets a worker, which reads the body, runs the
 callable and writes the answer, both at a minimum pace. An answer may live as long as it likes. As long as
 half of the workers are free, one stays with its connection for a moment: of a sender that goes on at once,
-the next request then passes through no other thread.
+the next request then passes through no other thread. And what is prompt, because the application says that
+it waits for nothing, is answered where it is read.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from collector.errors import ListenError
 from collector.quiet import QuietLog
@@ -38,6 +39,12 @@ _TLS = 0x16
 """The first byte of a TLS handshake, and never of an HTTP request."""
 _RECEIVE = 64 << 10
 _TICK_S = 0.5
+_PROMPT_BYTES = 16 << 10
+"""Larger bodies are for workers, as they may cost time even when nothing is waited for."""
+_WORK = frozenset({"HTTP_CONTENT_ENCODING", "HTTP_EXPECT"})
+"""Headers that make more of a request than they seem to."""
+_NOW = Pace(stall_s=0.0, bytes_per_s=1.0, drain=0)
+"""Of an answer that waits for nobody: what the socket does not take at once ends the connection."""
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
@@ -68,10 +75,11 @@ class HttpLimits:
 
 class _Connection:
     """A socket that does not block, what was received from it and not used yet, and until when it may stay
-    as it is. head, known: of the request before, as it came and parsed; exchange: made with the first one.
+    as it is. head, known: of the last request, as it came and parsed; exchange: made with the first one.
+    missing: bytes of a prompt request's body that have not arrived.
     """
 
-    __slots__ = ("deadline", "ends", "exchange", "head", "known", "received", "socket")
+    __slots__ = ("deadline", "ends", "exchange", "head", "known", "missing", "received", "socket")
 
     def __init__(self, sock: socket.socket) -> None:
         sock.settimeout(0)
@@ -83,6 +91,7 @@ class _Connection:
         self.exchange: Exchange | None = None
         self.head = b""
         self.known: Head | None = None
+        self.missing = 0
 
     def receive(self, head_bytes: int) -> bool:
         """Take what is there. True once a head is complete, or larger than its bound.
@@ -95,15 +104,14 @@ class _Connection:
             return False
         if not data:
             raise ConnectionAbortedError("the client has closed the connection")
-        searched = max(0, len(self.received) - len(_END) + 1)
         received = self.received + data
         if received[0] == _TLS:
             _log.warning("tls", f"HTTP: {self.ends.peer.host} speaks TLS; this port is http://, not https://")
             raise ConnectionAbortedError("the client speaks TLS")
-        if not searched and received.startswith(b"\r\n"):
-            received = received[2:]
+        if len(self.received) < len(_END):
+            received = received.removeprefix(b"\r\n")
         self.received = received
-        return received.find(_END, searched) >= 0 or len(received) > head_bytes
+        return _END in received or len(received) > head_bytes
 
     def parsed(self, head: bytes) -> Head:
         """The head of a request; senders repeat theirs. Raises HttpError."""
@@ -118,13 +126,28 @@ class _Connection:
         self.socket.close()
 
 
+Prompt: TypeAlias = Callable[[Head], bool]
+"""Whether the application answers such a request from memory, in well under a millisecond: no disk, no other
+request and no caller who is refused and recorded. Nothing else is served in that time."""
+
+
+def _never(_head: Head) -> bool:
+    return False
+
+
 class HttpServer:
     """Serves `app` on every (host, port) of `binds`. Construct, `start`, `close`."""
 
     def __init__(
-        self, app: WSGIApplication, binds: Sequence[tuple[str, int]], *, limits: HttpLimits | None = None
+        self,
+        app: WSGIApplication,
+        binds: Sequence[tuple[str, int]],
+        *,
+        limits: HttpLimits | None = None,
+        prompt: Prompt = _never,
     ) -> None:
         self._app = app
+        self._prompt = prompt
         self._binds = tuple(binds)
         self._limits = limits or HttpLimits()
         most = self._limits
@@ -158,7 +181,8 @@ class HttpServer:
             for sock in listeners:
                 sock.close()
             raise
-        self._poller = _Poller(listeners, self._limits, self._submit, lambda: len(self._active))
+        hands = _Hands(self._submit, self._is_prompt, self._answer_at_once, lambda: len(self._active))
+        self._poller = _Poller(listeners, self._limits, hands)
         self._poller.start()
 
     def close(self, timeout: float = 5.0) -> None:
@@ -193,9 +217,9 @@ class HttpServer:
         """Answer the request whose head has arrived, and those that follow it already."""
         keep = False
         try:
-            keep = self._answer(connection)
+            keep = self._answer(connection, self._pace)
             while keep and self._goes_on(connection) and not self._stopping.is_set():
-                keep = self._answer(connection)
+                keep = self._answer(connection, self._pace)
         except OSError:  # the client has gone between two requests
             keep = False
         finally:
@@ -209,11 +233,29 @@ class HttpServer:
         """Whether the next request is there, or comes while a worker may wait. Raises OSError at the end."""
         if connection.received:
             return _END in connection.received
+        if connection.known is None or self._prompt(connection.known):
+            return False  # the next is likely to be prompt as well, and the poller's
         if not self._pool.roomy or not await_readable(connection.socket, self._limits.stay_s):
             return False
         return connection.receive(self._limits.head_bytes)
 
-    def _answer(self, connection: _Connection) -> bool:
+    def _is_prompt(self, connection: _Connection) -> bool:
+        """Whether the request whose head has arrived waits for nothing but the rest of a short body."""
+        head_bytes, _, body = connection.received.partition(_END)
+        try:
+            head = connection.parsed(head_bytes)
+        except HttpError:
+            return False  # a worker refuses it
+        if head.length is None or not len(body) <= head.length <= _PROMPT_BYTES:
+            return False
+        connection.missing = head.length - len(body)
+        return self._prompt(head) and not _WORK.intersection(head.headers)
+
+    def _answer_at_once(self, connection: _Connection) -> bool:
+        return self._answer(connection, _NOW)
+
+    def _answer(self, connection: _Connection, pace: Pace) -> bool:
+        """Answer the request whose head has arrived; whether the connection can be used again."""
         head_bytes, _, early = connection.received.partition(_END)
         try:
             if len(head_bytes) > self._limits.head_bytes:
@@ -224,13 +266,26 @@ class HttpServer:
             _log.warning(
                 f"http-{error.status}", f"HTTP: refused a request from {connection.ends.peer.host}: {error}"
             )
-            refuse(connection.socket, error, self._pace)
+            refuse(connection.socket, error, pace)
             return False
         if connection.exchange is None:
-            connection.exchange = Exchange(self._app, connection.ends, self._pace, self._stopping)
-        beyond = connection.exchange.run(head, early)
+            connection.exchange = Exchange(self._app, connection.ends, self._stopping)
+        beyond = connection.exchange.run(head, early, pace)
         connection.received = beyond or b""
         return beyond is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Hands:
+    """What the poller has done with requests. submit: gives it to a worker, False when it cannot. prompt:
+    whether it can be answered at once. answer: answers it; False when the connection is to be closed. busy:
+    how many workers have.
+    """
+
+    submit: Callable[[_Connection], bool]
+    prompt: Callable[[_Connection], bool]
+    answer: Callable[[_Connection], bool]
+    busy: Callable[[], int]
 
 
 class _Poller:
@@ -239,17 +294,10 @@ class _Poller:
     The selector and `_parked` belong to this thread alone; others hand connections over by `park`.
     """
 
-    def __init__(
-        self,
-        listeners: Iterable[socket.socket],
-        limits: HttpLimits,
-        submit: Callable[[_Connection], bool],
-        busy: Callable[[], int],
-    ) -> None:
+    def __init__(self, listeners: Iterable[socket.socket], limits: HttpLimits, hands: _Hands) -> None:
         self._listeners = list(listeners)
         self._limits = limits
-        self._submit = submit
-        self._busy = busy
+        self._hands = hands
         self._selector = selectors.DefaultSelector()
         self._wakee, self._waker = socket.socketpair()
         self._returning: deque[_Connection] = deque()
@@ -325,7 +373,7 @@ class _Poller:
         except OSError:
             sock.close()
             return
-        if len(self._parked) + self._busy() >= self._limits.connections:
+        if len(self._parked) + self._hands.busy() >= self._limits.connections:
             idle = next((one for one in self._parked if not one.received), None)
             if idle is None:
                 self._turn_away(connection, "too many connections")
@@ -334,13 +382,18 @@ class _Poller:
         self._watch(connection)
 
     def _watch(self, connection: _Connection) -> None:
-        now = time.monotonic()
-        connection.deadline = now + (self._limits.head_s if connection.received else self._limits.idle_s)
         try:
             self._selector.register(connection.socket, selectors.EVENT_READ, connection)
         except (OSError, ValueError):
             connection.close()
             return
+        self._expect(connection)
+
+    def _expect(self, connection: _Connection) -> None:
+        """Begin to wait for the connection's next request; of all that wait, it is the last."""
+        now = time.monotonic()
+        connection.deadline = now + (self._limits.head_s if connection.received else self._limits.idle_s)
+        self._parked.pop(connection, None)
         self._parked[connection] = None
 
     def _receive(self, connection: _Connection) -> None:
@@ -353,9 +406,21 @@ class _Poller:
         if not begun:
             connection.deadline = time.monotonic() + self._limits.head_s
         if complete:
-            self._forget(connection)
-            if not self._submit(connection):
-                self._turn_away(connection, "too many requests at once")
+            self._hand_on(connection)
+
+    def _hand_on(self, connection: _Connection) -> None:
+        """A request is here: answer it, or let a worker do it."""
+        if self._hands.prompt(connection):
+            if connection.missing:
+                return
+            if self._hands.answer(connection):
+                self._expect(connection)
+            else:
+                self._drop(connection)
+            return
+        self._forget(connection)
+        if not self._hands.submit(connection):
+            self._turn_away(connection, "too many requests at once")
 
     def _look_at_the_clock(self, now: float) -> None:
         if self._deaf_until is not None and now >= self._deaf_until:
@@ -363,7 +428,7 @@ class _Poller:
             self._listen(on=True)
         for connection in [one for one in self._parked if one.deadline <= now]:
             if connection.received:
-                self._say(connection, HTTPStatus.REQUEST_TIMEOUT, "the headers arrive too slowly")
+                self._say(connection, HTTPStatus.REQUEST_TIMEOUT, "the request arrives too slowly")
             self._drop(connection)
 
     def _turn_away(self, connection: _Connection, message: str) -> None:

@@ -64,22 +64,21 @@ class Exchange:
     stopping: set when the server stops; a long-lived response finds it at environ["raywatch.stopping"].
     """
 
-    def __init__(self, app: WSGIApplication, ends: Ends, pace: Pace, stopping: threading.Event) -> None:
+    def __init__(self, app: WSGIApplication, ends: Ends, stopping: threading.Event) -> None:
         self._app = app
         self._socket = ends.socket
-        self._pace = pace
         self._stopping = stopping
         self._environ = _around(ends, stopping)
 
-    def run(self, head: Head, early: bytes) -> bytes | None:
+    def run(self, head: Head, early: bytes, pace: Pace) -> bytes | None:
         """Answer the request. What was received beyond it, or None when the connection is to be closed.
 
         early: what was received after the head.
         """
         wire = Wire(self._socket, early)
-        wire.begin(self._pace.stall_s, self._pace.bytes_per_s)
-        body = Body(wire, head.length, self._go_on if head.expects_continue else None)
-        reply = Reply(self._socket, head, self._pace, lambda: body.complete and not self._stopping.is_set())
+        wire.begin(pace.stall_s, pace.bytes_per_s)
+        body = Body(wire, head.length, (lambda: self._go_on(pace)) if head.expects_continue else None)
+        reply = Reply(self._socket, head, pace, lambda: body.complete and not self._stopping.is_set())
         try:
             self._call({**self._environ, **_of(head), "wsgi.input": _stream(body)}, reply)
         except ClientGone:
@@ -94,7 +93,7 @@ class Exchange:
         if reply.keeps_alive and body.complete:
             return wire.take_early()
         if not body.complete and not body.untouched:
-            self._linger(wire, body)
+            self._linger(wire, body, pace)
         return None
 
     def _call(self, environ: WSGIEnvironment, reply: Reply) -> None:
@@ -109,17 +108,17 @@ class Exchange:
             if (close := getattr(chunks, "close", None)) is not None:
                 close()
 
-    def _go_on(self) -> None:
-        send_all(self._socket, b"HTTP/1.1 100 Continue\r\n\r\n", self._pace)
+    def _go_on(self, pace: Pace) -> None:
+        send_all(self._socket, b"HTTP/1.1 100 Continue\r\n\r\n", pace)
 
-    def _linger(self, wire: Wire, body: Body) -> None:
+    def _linger(self, wire: Wire, body: Body, pace: Pace) -> None:
         """Read on what is still being sent, so that the sender gets to read the answer."""
         try:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError:
             return
-        wire.begin(self._pace.stall_s, self._pace.bytes_per_s)
-        body.drain(self._pace.drain)
+        wire.begin(pace.stall_s, pace.bytes_per_s)
+        body.drain(pace.drain)
 
 
 class Reply:
@@ -251,19 +250,25 @@ def send_all(sock: socket.socket, data: bytes, pace: Pace) -> None:
     """Send everything by a socket that does not block, at the minimum pace. Raises ClientGone."""
     view = memoryview(data)
     deadline = time.monotonic() + pace.stall_s
-    while view:
-        left = min(pace.stall_s, deadline - time.monotonic())
-        if left <= 0:
-            raise ClientGone("the client reads too slowly")
-        try:
-            sent = sock.send(view)
-        except BlockingIOError:
-            await_writable(sock, left)
-            continue
-        except OSError as error:
-            raise ClientGone(str(error)) from error
-        deadline += sent / pace.bytes_per_s
+    while True:
+        sent = _send_some(sock, view)
+        if sent == len(view):
+            return
         view = view[sent:]
+        deadline += sent / pace.bytes_per_s
+        left = min(pace.stall_s, deadline - time.monotonic())
+        if left <= 0 or not await_writable(sock, left):
+            raise ClientGone("the client reads too slowly")
+
+
+def _send_some(sock: socket.socket, data: memoryview) -> int:
+    """How much the socket has taken. Raises ClientGone."""
+    try:
+        return sock.send(data)
+    except BlockingIOError:
+        return 0
+    except OSError as error:
+        raise ClientGone(str(error)) from error
 
 
 def error_answer(

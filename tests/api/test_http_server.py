@@ -20,6 +20,7 @@ from collector.errors import ListenError
 from collector.quiet import QuietLog
 from collector.receivers import server as module
 from collector.receivers import wsgi
+from collector.receivers.http1 import Head
 from collector.receivers.listen import listen
 from collector.receivers.server import HttpLimits, HttpServer
 
@@ -132,9 +133,11 @@ class App:
 
 
 @contextmanager
-def serving(limits: HttpLimits = LIMITS, app: Callable | None = None) -> Iterator[tuple[HttpServer, App]]:
+def serving(
+    limits: HttpLimits = LIMITS, app: Callable | None = None, prompt: Callable[[Head], bool] = lambda _: False
+) -> Iterator[tuple[HttpServer, App]]:
     app = app or App()
-    server = HttpServer(app, [("127.0.0.1", 0)], limits=limits)
+    server = HttpServer(app, [("127.0.0.1", 0)], limits=limits, prompt=prompt)
     server.start()
     try:
         yield server, app
@@ -541,6 +544,106 @@ def test_who_is_waited_for_does_not_hold_up_the_end() -> None:
         server.close()
         assert not server._active
         assert client.to_the_end() == b""
+
+
+def by_worker(environ: dict, server: HttpServer) -> bool:
+    return environ["thread"] != server._poller._thread.ident
+
+
+def always(_head: Head) -> bool:
+    return True
+
+
+def test_what_is_prompt_is_answered_where_it_is_read() -> None:
+    with serving(prompt=lambda head: head.path == "/echo") as (server, app), ExitStack() as stack:
+        clients = [stack.enter_context(Client(server.port)) for _ in range(3)]
+        for number in range(3):
+            for client in clients:
+                client.send(f"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n{number}")
+                assert client.answer("POST")[2] == str(number).encode()
+        assert not any(by_worker(environ, server) for environ in app.environs)
+        assert server._pool.threads == 0
+        clients[0].send(get())
+        assert clients[0].answer()[0] == 200
+        assert by_worker(app.environs[-1], server)
+
+
+def test_a_prompt_request_whose_body_comes_late_costs_no_worker() -> None:
+    with serving(prompt=always) as (server, app), Client(server.port) as client:
+        client.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
+        for part in ("a", "bc"):
+            wait_until(lambda: any(one.received for one in list(server._poller._parked)))
+            client.send(part)
+        client.send("d")
+        assert client.answer("POST")[2] == b"abcd"
+        assert not by_worker(app.environs[0], server)
+
+
+def test_a_prompt_request_that_comes_too_slowly_is_given_up() -> None:
+    with serving(replace(LIMITS, head_s=0.05), prompt=always) as (server, _), Client(server.port) as client:
+        client.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab")
+        assert client.answer("POST")[0] == 408
+        assert server._pool.threads == 0
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        f"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n{'x' * 20000}",
+        "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx",
+        "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
+        get() + get(),
+    ],
+    ids=["long", "in chunks", "compressed", "waiting to go on", "two at once"],
+)
+def test_what_may_be_more_work_than_it_seems_is_a_workers(request_: str) -> None:
+    with serving(prompt=always) as (server, app), Client(server.port) as client:
+        client.send(request_)
+        assert client.answer()[0] == 200
+        assert by_worker(app.environs[0], server)
+
+
+def test_a_malformed_request_is_a_workers() -> None:
+    with serving(prompt=always) as (server, _), Client(server.port) as client:
+        client.send("GET / HTTP/1.1\r\n\r\n")
+        assert client.answer()[0] == 400
+        assert server._pool.threads == 1
+
+
+def test_a_reader_of_prompt_answers_that_does_not_read_holds_nobody_up() -> None:
+    with serving(prompt=always) as (server, app), Client(server.port) as idle, Client(server.port) as client:
+        idle.send(get("/large"))
+        wait_until(lambda: app.environs)
+        client.send(get())
+        assert client.answer()[0] == 200
+        assert len(idle.to_the_end()) < 64 << 20
+
+
+def test_a_defect_in_a_prompt_answer_ends_its_connection_only(caplog: pytest.LogCaptureFixture) -> None:
+    with serving(prompt=always) as (server, _), ExitStack() as stack:
+        for path in ("/fail", "/split_header", "/silent"):
+            client = stack.enter_context(Client(server.port))
+            client.send(get(path))
+            assert client.answer()[0] == 500
+        client = stack.enter_context(Client(server.port))
+        client.send(get())
+        assert client.answer()[0] == 200
+    assert len(caplog.records) == 3
+
+
+def test_who_asks_promptly_is_not_idle() -> None:
+    with serving(replace(LIMITS, connections=2), prompt=always) as (server, _), ExitStack() as stack:
+        first, second = (stack.enter_context(Client(server.port)) for _ in range(2))
+        for client in (first, second, first):
+            client.send(get())
+            assert client.answer()[0] == 200
+        newcomer = stack.enter_context(Client(server.port))
+        newcomer.send(get())
+        assert newcomer.answer()[0] == 200
+        assert second.to_the_end() == b""
+        first.send(get())
+        assert first.answer()[0] == 200
 
 
 def test_an_idle_connection_is_closed_without_a_word() -> None:
