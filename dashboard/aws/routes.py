@@ -63,6 +63,11 @@ class Routes:
         in_url = environ["REQUEST_METHOD"] == "GET" and path == "/"
         return in_url and "Action=" in environ.get("QUERY_STRING", "")
 
+    def prompt(self, method: str, path: str) -> bool:
+        """Whether the operation of this path waits for nothing. Reads no model: one that was asked before."""
+        found = self._paths.get(path) if method == "POST" else None
+        return found is not None and found[1] in found[0].service.prompt
+
     def _has(self, path: str) -> bool:
         self._ready()
         return path in self._paths
