@@ -12,7 +12,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -272,16 +271,20 @@ class _Later:
     """Where requests wait until the application knows the addresses that the system picked."""
 
     def __init__(self) -> None:
-        self._app: Future[Application] = Future()
+        self._app: Application | None = None
+        self._ready = threading.Event()
 
     def ready(self, app: Application) -> None:
-        self._app.set_result(app)
+        self._app = app
+        self._ready.set()
 
     def prompt(self, head: Head) -> bool:
-        return self._app.done() and self._app.result().prompt(head)
+        return self._app is not None and self._app.prompt(head)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        return self._app.result()(environ, start_response)
+        while self._app is None:
+            self._ready.wait()
+        return self._app(environ, start_response)
 
 
 def _application(server: Serving, admit: Authenticate) -> Application:
