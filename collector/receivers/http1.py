@@ -185,7 +185,7 @@ class Wire:
         """Fill the buffer as far as one receive goes; 0 only at the end of the stream."""
         if self._early:
             size = min(len(buffer), len(self._early))
-            buffer[:size] = self._early[:size]
+            buffer[:size] = memoryview(self._early)[:size]
             self._early = self._early[size:]
             return size
         return self._receive(buffer)

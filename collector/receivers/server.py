@@ -37,7 +37,8 @@ _log = QuietLog(logging.getLogger(__name__))
 _END = b"\r\n\r\n"
 _TLS = 0x16
 """The first byte of a TLS handshake, and never of an HTTP request."""
-_RECEIVE = 64 << 10
+_RECEIVE = 128 << 10
+"""Enough for most requests, an X-Ray daemon's fifty segments among them, to come with their head."""
 _TICK_S = 0.5
 _PROMPT_BYTES = 16 << 10
 """Larger bodies are for workers, as they may cost time even when nothing is waited for."""
@@ -241,15 +242,17 @@ class HttpServer:
 
     def _is_prompt(self, connection: _Connection) -> bool:
         """Whether the request whose head has arrived waits for nothing but the rest of a short body."""
-        head_bytes, _, body = connection.received.partition(_END)
-        try:
-            head = connection.parsed(head_bytes)
-        except HttpError:
+        end = connection.received.find(_END)
+        if not 0 <= end <= self._limits.head_bytes:
             return False  # a worker refuses it
-        if head.length is None or not len(body) <= head.length <= _PROMPT_BYTES:
+        try:
+            head = connection.parsed(connection.received[:end])
+        except HttpError:
+            return False  # so it does that
+        if head.length is None or head.length > _PROMPT_BYTES:
             return False
-        connection.missing = head.length - len(body)
-        return self._prompt(head) and not _WORK.intersection(head.headers)
+        connection.missing = head.length - (len(connection.received) - end - len(_END))
+        return connection.missing >= 0 and self._prompt(head) and not _WORK.intersection(head.headers)
 
     def _answer_at_once(self, connection: _Connection) -> bool:
         return self._answer(connection, _NOW)
