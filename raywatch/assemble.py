@@ -35,7 +35,8 @@ from collector.receivers.otlp import OtlpDecoder
 from collector.receivers.otlp_grpc import GrpcLimits, OtlpGrpc
 from collector.receivers.otlp_http import Authenticate, Cors, OtlpHttp
 from collector.receivers.otlp_json import json_to_protobuf
-from collector.receivers.server import HttpLimits, HttpServer
+from collector.receivers.poller import HttpLimits
+from collector.receivers.server import HttpServer
 from collector.receivers.xray_daemon import XrayDaemon
 from collector.sampling.service import SamplingService
 from collector.storage.control import Control, hash_secret, new_secret

@@ -18,11 +18,12 @@ from receiving import wait_until
 
 from collector.errors import ListenError
 from collector.quiet import QuietLog
+from collector.receivers import poller, wsgi
 from collector.receivers import server as module
-from collector.receivers import wsgi
 from collector.receivers.http1 import Head
 from collector.receivers.listen import listen
-from collector.receivers.server import HttpLimits, HttpServer
+from collector.receivers.poller import HttpLimits
+from collector.receivers.server import HttpServer
 
 LIMITS = HttpLimits(worker_idle_s=0.2)
 
@@ -155,7 +156,7 @@ def served() -> Iterator[tuple[HttpServer, App]]:
 
 @pytest.fixture(autouse=True)
 def _talkative(monkeypatch: pytest.MonkeyPatch) -> None:
-    for one in (module, wsgi):
+    for one in (module, poller, wsgi):
         monkeypatch.setattr(one, "_log", QuietLog(logging.getLogger(one.__name__)))
 
 
