@@ -59,4 +59,4 @@ class QuietLog:
 def printable(text: str, limit: int = 300) -> str:
     """The text on one line, without control characters, cut to the limit: fit for a log or a label."""
     cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(char if char.isprintable() else "�" for char in cut)
+    return cut if cut.isprintable() else "".join(char if char.isprintable() else "�" for char in cut)

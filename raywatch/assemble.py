@@ -12,7 +12,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -30,12 +29,14 @@ from collector.processors.processor import Processing
 from collector.processors.sampling import OtlpSampling
 from collector.receivers.bodies import Budget
 from collector.receivers.formats import FormatsDecoder
+from collector.receivers.http1 import Head
 from collector.receivers.listen import Address, is_loopback
 from collector.receivers.otlp import OtlpDecoder
 from collector.receivers.otlp_grpc import GrpcLimits, OtlpGrpc
 from collector.receivers.otlp_http import Authenticate, Cors, OtlpHttp
 from collector.receivers.otlp_json import json_to_protobuf
-from collector.receivers.server import HttpLimits, HttpServer
+from collector.receivers.poller import HttpLimits
+from collector.receivers.server import HttpServer
 from collector.receivers.xray_daemon import XrayDaemon
 from collector.sampling.service import SamplingService
 from collector.storage.control import Control, hash_secret, new_secret
@@ -80,8 +81,11 @@ class Handles(Protocol):
 class Application:
     """The WSGI callable of every HTTP port: OTLP, then the first that takes the request, else pages."""
 
-    def __init__(self, otlp: OtlpHttp, doors: Sequence[Handles], pages: WSGIApplication) -> None:
-        self._otlp, self._doors, self._pages = otlp, doors, pages
+    def __init__(
+        self, otlp: OtlpHttp, aws: AwsFront, doors: Sequence[Handles], pages: WSGIApplication
+    ) -> None:
+        self._otlp, self._doors, self._pages = otlp, (aws, *doors), pages
+        self.prompt = aws.prompt
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """PEP 3333."""
@@ -227,7 +231,7 @@ def _listen(stack: ExitStack, server: Serving, wanted: listen.Binds) -> None:
     doors = [one for one in (wanted.pages, wanted.otlp_http, wanted.xray_tcp) if one is not None]
     binds = list(dict.fromkeys((one.host, one.port) for one in doors))
     routes = _Later()
-    http = HttpServer(routes, binds, limits=HttpLimits(workers=settings.limits.workers))
+    http = HttpServer(routes, binds, limits=HttpLimits(workers=settings.limits.workers), prompt=routes.prompt)
     daemon = _daemon(server, wanted)
     try:
         if grpc is not None:
@@ -268,13 +272,20 @@ class _Later:
     """Where requests wait until the application knows the addresses that the system picked."""
 
     def __init__(self) -> None:
-        self._app: Future[WSGIApplication] = Future()
+        self._app: Application | None = None
+        self._ready = threading.Event()
 
-    def ready(self, app: WSGIApplication) -> None:
-        self._app.set_result(app)
+    def ready(self, app: Application) -> None:
+        self._app = app
+        self._ready.set()
+
+    def prompt(self, head: Head) -> bool:
+        return self._app is not None and self._app.prompt(head)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        return self._app.result()(environ, start_response)
+        while self._app is None:
+            self._ready.wait()
+        return self._app(environ, start_response)
 
 
 def _application(server: Serving, admit: Authenticate) -> Application:
@@ -314,7 +325,7 @@ def _application(server: Serving, admit: Authenticate) -> Application:
     if server.observation is not None:
         observe_pages(pages, server.observation)
     reset = Reset(server.store, server.control, settings.allow_reset, (server.sampling.forget,))
-    return Application(otlp, (aws, health, local, reset), pages)
+    return Application(otlp, aws, (health, local, reset), pages)
 
 
 def _web(server: Serving) -> Web:

@@ -25,7 +25,8 @@ from collector.receivers.formats import FormatsDecoder
 from collector.receivers.otlp_grpc import SERVICES, GrpcLimits, OtlpGrpc
 from collector.receivers.otlp_http import Cors, OtlpHttp
 from collector.receivers.otlp_json import json_to_protobuf
-from collector.receivers.server import HttpLimits, HttpServer
+from collector.receivers.poller import HttpLimits
+from collector.receivers.server import HttpServer
 from collector.storage import Store, StoreOptions, open_store
 from collector.storage.control import Control
 from dashboard.aws.call import Parts

@@ -16,6 +16,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
+from collector.receivers.listen import await_readable
+
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer as Buffer
 
@@ -23,8 +25,8 @@ MAX_HEADERS = 100
 MAX_CHUNK_LINE = 1024
 MAX_TRAILERS = 8 << 10
 
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
-_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
+_REQUEST_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])")
+_HEADER = re.compile(r"^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)\r\n", re.MULTILINE)
 _ABSOLUTE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\x00-\x08\x0a-\x1f]*)?\r\n")
 
@@ -61,9 +63,9 @@ class Head:
 
 def parse_head(data: bytes) -> Head:
     """Parse all bytes up to and without the empty line. Raises HttpError."""
-    first, *lines = data.split(b"\r\n")
+    first, more, rest = data.decode("latin-1").partition("\r\n")
     method, target, version = _request_line(first)
-    headers = _headers(lines)
+    headers = _headers(f"{rest}\r\n" if more else "")
     if version >= (1, 1) and "HTTP_HOST" not in headers:
         raise HttpError(HTTPStatus.BAD_REQUEST, "the Host header is missing")
     length = _body_length(headers, version)
@@ -71,47 +73,56 @@ def parse_head(data: bytes) -> Head:
     if target != "*" and local[:1] not in {"/", "?", ""}:
         raise HttpError(HTTPStatus.BAD_REQUEST, "the request target is malformed")
     path, _, query = local.partition("?")
-    connection = {token.strip().lower() for token in headers.get("HTTP_CONNECTION", "").split(",")}
     return Head(
         method=method,
         target=target,
-        path=unquote_to_bytes(path).decode("latin-1") or "/",
+        path=(unquote_to_bytes(path).decode("latin-1") if "%" in path else path) or "/",
         query=query,
         version=version,
         headers=headers,
         length=length,
-        keep_alive="close" not in connection if version >= (1, 1) else "keep-alive" in connection,
+        keep_alive=_keeps_alive(headers, version),
         expects_continue=version >= (1, 1) and headers.get("HTTP_EXPECT", "").lower() == "100-continue",
     )
 
 
-def _request_line(line: bytes) -> tuple[str, str, tuple[int, int]]:
+def _keeps_alive(headers: dict[str, str], version: tuple[int, int]) -> bool:
+    said = headers.get("HTTP_CONNECTION")
+    tokens = {token.strip().lower() for token in said.split(",")} if said else set()
+    return "close" not in tokens if version >= (1, 1) else "keep-alive" in tokens
+
+
+def _request_line(line: str) -> tuple[str, str, tuple[int, int]]:
     match = _REQUEST_LINE.fullmatch(line)
     if match is None:
         raise HttpError(HTTPStatus.BAD_REQUEST, "the request line is malformed")
-    method, target, major, minor = (part.decode("ascii") for part in match.groups())
+    method, target, major, minor = match.groups()
     if major != "1":
         message = "this port speaks HTTP/1.1; OTLP over gRPC has a port of its own, 4317 by default"
         raise HttpError(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, message)
     return method, target, (1, min(int(minor), 1))
 
 
-def _headers(lines: list[bytes]) -> dict[str, str]:
-    """Headers by WSGI name. Repeated ones are joined; names with '_' are dropped, as '-' would clash."""
-    if len(lines) > MAX_HEADERS:
+def _headers(lines: str) -> dict[str, str]:
+    """Headers by WSGI name. Repeated ones are joined; names with '_' are dropped, as '-' would clash.
+
+    lines: each with its end. No match holds a line feed but its last, so as many matches as line feeds
+    are all there is.
+    """
+    count = lines.count("\n")
+    if count > MAX_HEADERS:
         raise HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"more than {MAX_HEADERS} headers")
+    found = _HEADER.findall(lines)
+    if len(found) != count:
+        raise HttpError(HTTPStatus.BAD_REQUEST, "a header line is malformed")
     headers: dict[str, str] = {}
-    for line in lines:
-        match = _HEADER.fullmatch(line)
-        if match is None:
-            raise HttpError(HTTPStatus.BAD_REQUEST, "a header line is malformed")
-        raw = match[1].decode("ascii")
+    for raw, given in found:
         if "_" in raw:
             continue
         name = raw.upper().replace("-", "_")
         if name not in {"CONTENT_TYPE", "CONTENT_LENGTH"}:
             name = "HTTP_" + name
-        value = match[2].decode("latin-1").rstrip(" \t")
+        value = given.rstrip(" \t")
         if name not in headers:
             headers[name] = value
         elif name in {"CONTENT_LENGTH", "CONTENT_TYPE", "HTTP_HOST", "HTTP_AUTHORIZATION"}:
@@ -140,8 +151,9 @@ def _body_length(headers: dict[str, str], version: tuple[int, int]) -> int | Non
 class Wire:
     """The incoming bytes of a connection: what was read too far, then the socket.
 
-    Reads block for at most `stall_s` each, and no later than a deadline that moves with what arrives:
-    `stall_s` after the start plus a second per `bytes_per_s` received. Raises BodyError.
+    The socket does not block by itself. Reads wait for at most `stall_s` each, and no later than a deadline
+    that moves with what arrives: `stall_s` after the start plus a second per `bytes_per_s` received. Raises
+    BodyError.
     """
 
     def __init__(self, sock: socket.socket, early: bytes = b"") -> None:
@@ -157,6 +169,13 @@ class Wire:
         self._bytes_per_s = bytes_per_s
         self._deadline = time.monotonic() + stall_s
 
+    def take(self, size: int) -> bytes | None:
+        """So many bytes of what was received; None when there are fewer."""
+        if len(self._early) < size:
+            return None
+        taken, self._early = self._early[:size], self._early[size:]
+        return taken
+
     def take_early(self) -> bytes:
         """What was received and not yet used: the beginning of the next request."""
         early, self._early = self._early, b""
@@ -166,21 +185,27 @@ class Wire:
         """Fill the buffer as far as one receive goes; 0 only at the end of the stream."""
         if self._early:
             size = min(len(buffer), len(self._early))
-            buffer[:size] = self._early[:size]
+            buffer[:size] = memoryview(self._early)[:size]
             self._early = self._early[size:]
             return size
-        left = min(self._stall_s, self._deadline - time.monotonic())
-        if left <= 0:
-            raise BodyError("the body arrives too slowly")
-        self._socket.settimeout(left)
-        try:
-            size = self._socket.recv_into(buffer)
-        except TimeoutError as error:
-            raise BodyError("the body stopped arriving") from error
-        except OSError as error:
-            raise BodyError("the connection broke in the body") from error
-        self._deadline += size / self._bytes_per_s
-        return size
+        return self._receive(buffer)
+
+    def _receive(self, buffer: memoryview) -> int:
+        """From the socket; what is there already costs no wait."""
+        while True:
+            left = min(self._stall_s, self._deadline - time.monotonic())
+            if left <= 0:
+                raise BodyError("the body arrives too slowly")
+            try:
+                size = self._socket.recv_into(buffer)
+            except BlockingIOError:
+                if await_readable(self._socket, left):
+                    continue
+                raise BodyError("the body stopped arriving") from None
+            except OSError as error:
+                raise BodyError("the connection broke in the body") from error
+            self._deadline += size / self._bytes_per_s
+            return size
 
     def read_line(self, limit: int) -> bytes:
         """A line with its CRLF. Raises BodyError when it is longer than the limit."""
@@ -219,6 +244,13 @@ class Body(io.RawIOBase):
     def untouched(self) -> bool:
         """True while nobody has read; a sender that waits for "100 Continue" then has sent nothing."""
         return self._on_read is not None
+
+    def take(self) -> bytes | None:
+        """The whole body when it has been received already; it is then complete. None otherwise."""
+        whole = None if self._chunked else self._wire.take(self._left)
+        if whole is not None:
+            self._left, self._on_read, self.complete = 0, None, True
+        return whole
 
     def readable(self) -> bool:
         """Always; this is how io.BufferedReader asks."""

@@ -1,7 +1,8 @@
 """Listening sockets for a host name and a port, on hosts with IPv4, IPv6 or both.
 
 `localhost` means 127.0.0.1 and ::1, an empty name or `*` every address; a family that the machine does
-not have is left out as long as one remains. What cannot be bound is one clear line, ListenError.
+not have is left out as long as one remains. What cannot be bound is one clear line, ListenError. And how
+to wait for a connection that does not block by itself.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
+import select
 import socket
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -64,6 +67,27 @@ def address_of(sock: socket.socket) -> Address:
     """Where a socket listens, or the local end of a connection."""
     host, port = sock.getsockname()[:2]
     return Address(str(host).partition("%")[0], int(port))
+
+
+def await_readable(sock: socket.socket, seconds: float) -> bool:
+    """Wait until something can be received, or the stream has ended; False when neither comes in time."""
+    if sys.platform == "win32":
+        return bool(select.select([sock], [], [], seconds)[0])
+    return _poll(sock, select.POLLIN, seconds)
+
+
+def await_writable(sock: socket.socket, seconds: float) -> bool:
+    """Wait until something can be sent; False when nothing can in time."""
+    if sys.platform == "win32":
+        return bool(select.select([], [sock], [], seconds)[1])
+    return _poll(sock, select.POLLOUT, seconds)
+
+
+def _poll(sock: socket.socket, events: int, seconds: float) -> bool:
+    """select.poll knows sockets of any number, select.select only the first 1024."""
+    poller = select.poll()
+    poller.register(sock, events)
+    return bool(poller.poll(seconds * 1000))
 
 
 def _addresses(host: str) -> tuple[str, ...]:

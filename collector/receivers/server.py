@@ -2,92 +2,64 @@
 
 One thread accepts, waits on idle connections and reads heads without blocking, so that a slow or silent
 sender costs no thread. A request with a complete head gets a worker, which reads the body, runs the
-callable and writes the answer, both at a minimum pace. An answer may live as long as it likes.
+callable and writes the answer, both at a minimum pace. An answer may live as long as it likes. As long as
+half of the workers are free, one stays with its connection for a moment: of a sender that goes on at once,
+the next request then passes through no other thread. And what is prompt, because the application says that
+it waits for nothing, is answered where it is read.
 """
 
 from __future__ import annotations
 
-import errno
 import logging
-import selectors
 import socket
 import threading
-import time
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from collector.errors import ListenError
 from collector.quiet import QuietLog
-from collector.receivers.http1 import HttpError, parse_head
-from collector.receivers.listen import Address, address_of, listen
+from collector.receivers.http1 import Head, HttpError
+from collector.receivers.listen import Address, address_of, await_readable, listen
+from collector.receivers.poller import END, Connection, Hands, HttpLimits, Poller
 from collector.receivers.workers import WorkerPool
-from collector.receivers.wsgi import Exchange, Pace, error_answer, refuse
+from collector.receivers.wsgi import Exchange, Pace, refuse
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 _log = QuietLog(logging.getLogger(__name__))
-_END = b"\r\n\r\n"
-_TLS = 0x16
-"""The first byte of a TLS handshake, and never of an HTTP request."""
-_RECEIVE = 64 << 10
-_TICK_S = 0.5
-_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_PROMPT_BYTES = 16 << 10
+"""Larger bodies are for workers, as they may cost time even when nothing is waited for."""
+_WORK = frozenset({"HTTP_CONTENT_ENCODING", "HTTP_EXPECT"})
+"""Headers that make more of a request than they seem to."""
+_NOW = Pace(stall_s=0.0, bytes_per_s=1.0, drain=0)
+"""Of an answer that waits for nobody: what the socket does not take at once ends the connection."""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpLimits:
-    """Bounds of the server.
-
-    connections: open at once; beyond it the one that has been idle for longest goes. workers: requests
-    worked on at once, long-lived answers included. waiting: requests that may wait for a worker; more are
-    answered 503. head_s: from a head's first byte to its last. idle_s: between requests. stall_s: how long
-    a body or an answer may stand still. bytes_per_s: the pace below which either is given up. drain: how
-    much of an unread body is read and forgotten so that its sender sees the answer.
-    """
-
-    connections: int = 1024
-    workers: int = 128
-    waiting: int = 256
-    head_bytes: int = 32 << 10
-    head_s: float = 10.0
-    idle_s: float = 75.0
-    stall_s: float = 10.0
-    bytes_per_s: float = 16 << 10
-    drain: int = 256 << 20
-    worker_idle_s: float = 30.0
+Prompt: TypeAlias = Callable[[Head], bool]
+"""Whether the application answers such a request from memory, in well under a millisecond: no disk, no other
+request and no caller who is refused and recorded. Nothing else is served in that time."""
 
 
-class _Connection:
-    """A socket, what was received from it and not used yet, and until when it may stay as it is."""
-
-    __slots__ = ("address", "deadline", "peer", "received", "socket")
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.socket = sock
-        host, port = sock.getpeername()[:2]
-        self.peer = Address(str(host), int(port))
-        self.address = address_of(sock)
-        self.received = bytearray()
-        self.deadline = 0.0
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
+def _never(_head: Head) -> bool:
+    return False
 
 
 class HttpServer:
     """Serves `app` on every (host, port) of `binds`. Construct, `start`, `close`."""
 
     def __init__(
-        self, app: WSGIApplication, binds: Sequence[tuple[str, int]], *, limits: HttpLimits | None = None
+        self,
+        app: WSGIApplication,
+        binds: Sequence[tuple[str, int]],
+        *,
+        limits: HttpLimits | None = None,
+        prompt: Prompt = _never,
     ) -> None:
         self._app = app
+        self._prompt = prompt
         self._binds = tuple(binds)
         self._limits = limits or HttpLimits()
         most = self._limits
@@ -98,8 +70,8 @@ class HttpServer:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._all_done = threading.Condition(self._lock)
-        self._active: set[_Connection] = set()
-        self._poller: _Poller | None = None
+        self._active: set[Connection] = set()
+        self._poller: Poller | None = None
         self.addresses: list[list[Address]] = []
         """Where it listens, for each of `binds` in turn, with the port that was picked for port 0."""
 
@@ -121,7 +93,8 @@ class HttpServer:
             for sock in listeners:
                 sock.close()
             raise
-        self._poller = _Poller(listeners, self._limits, self._submit, lambda: len(self._active))
+        hands = Hands(self._submit, self._is_prompt, self._answer_at_once, lambda: len(self._active))
+        self._poller = Poller(listeners, self._limits, hands)
         self._poller.start()
 
     def close(self, timeout: float = 5.0) -> None:
@@ -139,7 +112,7 @@ class HttpServer:
             self._all_done.wait_for(lambda: not self._active, 1.0)
         self._pool.close()
 
-    def _submit(self, connection: _Connection) -> bool:
+    def _submit(self, connection: Connection) -> bool:
         with self._lock:
             self._active.add(connection)
         taken = self._pool.submit(connection)
@@ -147,18 +120,20 @@ class HttpServer:
             self._release(connection)
         return taken
 
-    def _release(self, connection: _Connection) -> None:
+    def _release(self, connection: Connection) -> None:
         with self._lock:
             self._active.discard(connection)
             self._all_done.notify_all()
 
-    def _serve(self, connection: _Connection) -> None:
+    def _serve(self, connection: Connection) -> None:
         """Answer the request whose head has arrived, and those that follow it already."""
         keep = False
         try:
-            keep = self._answer(connection)
-            while keep and _END in connection.received and not self._stopping.is_set():
-                keep = self._answer(connection)
+            keep = self._answer(connection, self._pace)
+            while keep and self._goes_on(connection) and not self._stopping.is_set():
+                keep = self._answer(connection, self._pace)
+        except OSError:  # the client has gone between two requests
+            keep = False
         finally:
             self._release(connection)
             if keep and self._poller is not None and not self._stopping.is_set():
@@ -166,197 +141,49 @@ class HttpServer:
             else:
                 connection.close()
 
-    def _answer(self, connection: _Connection) -> bool:
-        head_bytes, _, early = bytes(connection.received).partition(_END)
+    def _goes_on(self, connection: Connection) -> bool:
+        """Whether the next request is there, or comes while a worker may wait. Raises OSError at the end."""
+        if connection.received:
+            return END in connection.received
+        if connection.known is None or self._prompt(connection.known):
+            return False  # the next is likely to be prompt as well, and the poller's
+        if not self._pool.roomy or not await_readable(connection.socket, self._limits.stay_s):
+            return False
+        return connection.receive(self._limits.head_bytes)
+
+    def _is_prompt(self, connection: Connection) -> bool:
+        """Whether the request whose head has arrived waits for nothing but the rest of a short body."""
+        end = connection.received.find(END)
+        if not 0 <= end <= self._limits.head_bytes:
+            return False  # a worker refuses it
+        try:
+            head = connection.parsed(connection.received[:end])
+        except HttpError:
+            return False  # so it does that
+        if head.length is None or head.length > _PROMPT_BYTES:
+            return False
+        connection.missing = head.length - (len(connection.received) - end - len(END))
+        return connection.missing >= 0 and self._prompt(head) and not _WORK.intersection(head.headers)
+
+    def _answer_at_once(self, connection: Connection) -> bool:
+        return self._answer(connection, _NOW)
+
+    def _answer(self, connection: Connection, pace: Pace) -> bool:
+        """Answer the request whose head has arrived; whether the connection can be used again."""
+        head_bytes, _, early = connection.received.partition(END)
         try:
             if len(head_bytes) > self._limits.head_bytes:
                 message = f"the headers are larger than {self._limits.head_bytes} bytes"
                 raise HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, message)  # noqa: TRY301
-            head = parse_head(head_bytes)
+            head = connection.parsed(head_bytes)
         except HttpError as error:
             _log.warning(
-                f"http-{error.status}", f"HTTP: refused a request from {connection.peer.host}: {error}"
+                f"http-{error.status}", f"HTTP: refused a request from {connection.ends.peer.host}: {error}"
             )
-            refuse(connection.socket, error, self._pace)
+            refuse(connection.socket, error, pace)
             return False
-        exchange = Exchange(
-            self._app, connection.socket, connection.peer, connection.address, self._pace, self._stopping
-        )
-        beyond = exchange.run(head, early)
-        connection.received = bytearray(beyond or b"")
+        if connection.exchange is None:
+            connection.exchange = Exchange(self._app, connection.ends, self._stopping)
+        beyond = connection.exchange.run(head, early, pace)
+        connection.received = beyond or b""
         return beyond is not None
-
-
-class _Poller:
-    """The thread that accepts and waits: for a first byte, the rest of a head, the next request.
-
-    The selector and `_parked` belong to this thread alone; others hand connections over by `park`.
-    """
-
-    def __init__(
-        self,
-        listeners: Iterable[socket.socket],
-        limits: HttpLimits,
-        submit: Callable[[_Connection], bool],
-        busy: Callable[[], int],
-    ) -> None:
-        self._listeners = list(listeners)
-        self._limits = limits
-        self._submit = submit
-        self._busy = busy
-        self._selector = selectors.DefaultSelector()
-        self._wakee, self._waker = socket.socketpair()
-        self._returning: deque[_Connection] = deque()
-        self._parked: dict[_Connection, None] = {}
-        self._stop = False
-        self._deaf_until: float | None = None
-        self._thread = threading.Thread(target=self._run, name="raywatch-http-poll", daemon=True)
-
-    def start(self) -> None:
-        for sock in (self._wakee, self._waker, *self._listeners):
-            sock.settimeout(0)
-        self._selector.register(self._wakee, selectors.EVENT_READ)
-        self._listen(on=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Close the listeners and every connection that waits. Safe to call twice."""
-        self._stop = True
-        self._wake()
-        self._thread.join()
-
-    def park(self, connection: _Connection) -> None:
-        """Wait for the connection's next request; callable from any thread."""
-        self._returning.append(connection)
-        self._wake()
-        if self._stop:
-            connection.close()
-
-    def _wake(self) -> None:
-        with suppress(OSError):
-            self._waker.send(b"\0")
-
-    def _run(self) -> None:
-        next_look = 0.0
-        while not self._stop:
-            for key, _ in self._selector.select(_TICK_S if self._parked or self._deaf_until else None):
-                if key.fileobj is self._wakee:
-                    self._wakee.recv(4096)
-                elif isinstance(key.data, _Connection):
-                    self._receive(key.data)
-                else:
-                    self._accept(key.data)
-            while self._returning:
-                self._watch(self._returning.popleft())
-            if (now := time.monotonic()) >= next_look:
-                next_look = now + _TICK_S
-                self._look_at_the_clock(now)
-        for one in (*self._parked, *self._returning):
-            one.close()
-        for sock in (*self._listeners, self._wakee, self._waker):
-            sock.close()
-        self._selector.close()
-
-    def _accept(self, listener: socket.socket) -> None:
-        for _ in range(64):
-            try:
-                sock, _address = listener.accept()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                if error.errno in _EXHAUSTED:
-                    _log.warning("accept", f"HTTP: cannot accept connections: {error.strerror}")
-                    self._deaf_until = time.monotonic() + 1.0
-                    self._listen(on=False)
-                return
-            self._greet(sock)
-
-    def _greet(self, sock: socket.socket) -> None:
-        """Take a new connection in, in place of the one idle for longest when there are too many."""
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection = _Connection(sock)
-        except OSError:
-            sock.close()
-            return
-        if len(self._parked) + self._busy() >= self._limits.connections:
-            idle = next((one for one in self._parked if not one.received), None)
-            if idle is None:
-                self._turn_away(connection, "too many connections")
-                return
-            self._drop(idle)
-        self._watch(connection)
-
-    def _watch(self, connection: _Connection) -> None:
-        now = time.monotonic()
-        connection.deadline = now + (self._limits.head_s if connection.received else self._limits.idle_s)
-        try:
-            connection.socket.settimeout(0)
-            self._selector.register(connection.socket, selectors.EVENT_READ, connection)
-        except (OSError, ValueError):
-            connection.close()
-            return
-        self._parked[connection] = None
-
-    def _receive(self, connection: _Connection) -> None:
-        try:
-            data = connection.socket.recv(_RECEIVE)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._drop(connection)
-            return
-        received = connection.received
-        if not received:
-            connection.deadline = time.monotonic() + self._limits.head_s
-        searched = max(0, len(received) - len(_END) + 1)
-        received += data
-        if received[0] == _TLS:
-            _log.warning(
-                "tls", f"HTTP: {connection.peer.host} speaks TLS; this port is http://, not https://"
-            )
-            self._drop(connection)
-            return
-        if not searched and received.startswith(b"\r\n"):
-            del received[:2]
-        if received.find(_END, searched) >= 0 or len(received) > self._limits.head_bytes:
-            self._forget(connection)
-            if not self._submit(connection):
-                self._turn_away(connection, "too many requests at once")
-
-    def _look_at_the_clock(self, now: float) -> None:
-        if self._deaf_until is not None and now >= self._deaf_until:
-            self._deaf_until = None
-            self._listen(on=True)
-        for connection in [one for one in self._parked if one.deadline <= now]:
-            if connection.received:
-                self._say(connection, HTTPStatus.REQUEST_TIMEOUT, "the headers arrive too slowly")
-            self._drop(connection)
-
-    def _turn_away(self, connection: _Connection, message: str) -> None:
-        _log.warning("turned-away", f"HTTP: {message}; answered 503")
-        self._say(connection, HTTPStatus.SERVICE_UNAVAILABLE, message, "Retry-After: 1")
-        connection.close()
-
-    def _say(self, connection: _Connection, status: HTTPStatus, message: str, *headers: str) -> None:
-        """Send a short answer if the socket takes it at once; this thread waits for nobody."""
-        with suppress(OSError):
-            connection.socket.settimeout(0)
-            connection.socket.send(error_answer(status, message, headers))
-
-    def _drop(self, connection: _Connection) -> None:
-        self._forget(connection)
-        connection.close()
-
-    def _forget(self, connection: _Connection) -> None:
-        del self._parked[connection]
-        self._selector.unregister(connection.socket)
-
-    def _listen(self, *, on: bool) -> None:
-        for sock in self._listeners:
-            if on:
-                self._selector.register(sock, selectors.EVENT_READ, sock)
-            else:
-                self._selector.unregister(sock)

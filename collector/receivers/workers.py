@@ -36,6 +36,11 @@ class WorkerPool(Generic[T]):
         """How many there are at the moment."""
         return self._threads
 
+    @property
+    def roomy(self) -> bool:
+        """Whether half of the threads that there may be have nothing to do, so that one may wait a little."""
+        return 2 * (self._threads - self._idle) <= self._most and self._queued <= self._idle
+
     def submit(self, item: T) -> bool:
         """Have the item worked on; False when too many wait already or the pool is closed. Never blocks."""
         with self._lock:

@@ -1,4 +1,4 @@
-"""One HTTP request run through a WSGI callable (PEP 3333), its answer written at a minimum pace.
+"""A connection's HTTP requests run through a WSGI callable (PEP 3333), answers written at a minimum pace.
 
 It is handed a parsed head and a socket, and says whether the connection can be used again.
 """
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from collector.quiet import QuietLog
 from collector.receivers.http1 import Body, BodyError, Head, HttpError, Wire
-from collector.receivers.listen import Address
+from collector.receivers.listen import Address, await_writable
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -50,30 +50,37 @@ class ClientGone(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Ends:
+    """A connection: its socket, which does not block, and who is at either end of it."""
+
+    socket: socket.socket
+    peer: Address
+    address: Address
+
+
 class Exchange:
-    """What a request is run with: the callable, the connection's ends, the pace, and the server's end.
+    """Runs the requests of one connection, one after the other.
 
     stopping: set when the server stops; a long-lived response finds it at environ["raywatch.stopping"].
     """
 
-    app: WSGIApplication
-    socket: socket.socket
-    peer: Address
-    address: Address
-    pace: Pace
-    stopping: threading.Event
+    def __init__(self, app: WSGIApplication, ends: Ends, stopping: threading.Event) -> None:
+        self._app = app
+        self._socket = ends.socket
+        self._stopping = stopping
+        self._environ = _around(ends, stopping)
 
-    def run(self, head: Head, early: bytes) -> bytes | None:
+    def run(self, head: Head, early: bytes, pace: Pace) -> bytes | None:
         """Answer the request. What was received beyond it, or None when the connection is to be closed.
 
         early: what was received after the head.
         """
-        wire = Wire(self.socket, early)
-        wire.begin(self.pace.stall_s, self.pace.bytes_per_s)
-        body = Body(wire, head.length, self._go_on if head.expects_continue else None)
-        reply = Reply(self.socket, head, self.pace, lambda: body.complete and not self.stopping.is_set())
+        wire = Wire(self._socket, early)
+        wire.begin(pace.stall_s, pace.bytes_per_s)
+        body = Body(wire, head.length, (lambda: self._go_on(pace)) if head.expects_continue else None)
+        reply = Reply(self._socket, head, pace, lambda: body.complete and not self._stopping.is_set())
         try:
-            self._call(_environ(self, head, body), reply)
+            self._call({**self._environ, **_of(head), "wsgi.input": _stream(body)}, reply)
         except ClientGone:
             return None
         except BodyError as error:
@@ -86,11 +93,11 @@ class Exchange:
         if reply.keeps_alive and body.complete:
             return wire.take_early()
         if not body.complete and not body.untouched:
-            self._linger(wire, body)
+            self._linger(wire, body, pace)
         return None
 
     def _call(self, environ: WSGIEnvironment, reply: Reply) -> None:
-        chunks = self.app(environ, reply.start)
+        chunks = self._app(environ, reply.start)
         try:
             if isinstance(chunks, (list, tuple)):
                 reply.expect(sum(map(len, chunks)))
@@ -101,21 +108,26 @@ class Exchange:
             if (close := getattr(chunks, "close", None)) is not None:
                 close()
 
-    def _go_on(self) -> None:
-        send_all(self.socket, b"HTTP/1.1 100 Continue\r\n\r\n", self.pace)
+    def _go_on(self, pace: Pace) -> None:
+        send_all(self._socket, b"HTTP/1.1 100 Continue\r\n\r\n", pace)
 
-    def _linger(self, wire: Wire, body: Body) -> None:
+    def _linger(self, wire: Wire, body: Body, pace: Pace) -> None:
         """Read on what is still being sent, so that the sender gets to read the answer."""
         try:
-            self.socket.shutdown(socket.SHUT_WR)
+            self._socket.shutdown(socket.SHUT_WR)
         except OSError:
             return
-        wire.begin(self.pace.stall_s, self.pace.bytes_per_s)
-        body.drain(self.pace.drain)
+        wire.begin(pace.stall_s, pace.bytes_per_s)
+        body.drain(pace.drain)
 
 
 class Reply:
     """The answer: `start` is WSGI's start_response; bytes go out as they are written."""
+
+    __slots__ = (
+        "_bodiless", "_chunked", "_expected", "_head", "_headers", "_left", "_may_keep_alive", "_pace",
+        "_sent_head", "_socket", "_status", "keeps_alive",
+    )  # fmt: skip
 
     def __init__(
         self, sock: socket.socket, head: Head, pace: Pace, may_keep_alive: Callable[[], bool]
@@ -145,7 +157,7 @@ class Reply:
         elif self._status:
             raise AssertionError("start_response was called twice")
         for name, value in (("status", status), *headers):
-            if not _HEADER_NAME.fullmatch(name) or "\n" in value or "\r" in value or "\0" in value:
+            if not _is_name(name) or "\n" in value or "\r" in value or "\0" in value:
                 raise ValueError(f"the application gave a malformed header: {name!r}")
         self._status, self._headers = status, headers
         return self.write
@@ -235,20 +247,28 @@ class Reply:
 
 
 def send_all(sock: socket.socket, data: bytes, pace: Pace) -> None:
-    """Send everything, at the minimum pace. Raises ClientGone."""
+    """Send everything by a socket that does not block, at the minimum pace. Raises ClientGone."""
     view = memoryview(data)
     deadline = time.monotonic() + pace.stall_s
-    while view:
-        left = min(pace.stall_s, deadline - time.monotonic())
-        if left <= 0:
-            raise ClientGone("the client reads too slowly")
-        try:
-            sock.settimeout(left)
-            sent = sock.send(view)
-        except OSError as error:
-            raise ClientGone(str(error)) from error
-        deadline += sent / pace.bytes_per_s
+    while True:
+        sent = _send_some(sock, view)
+        if sent == len(view):
+            return
         view = view[sent:]
+        deadline += sent / pace.bytes_per_s
+        left = min(pace.stall_s, deadline - time.monotonic())
+        if left <= 0 or not await_writable(sock, left):
+            raise ClientGone("the client reads too slowly")
+
+
+def _send_some(sock: socket.socket, data: memoryview) -> int:
+    """How much the socket has taken. Raises ClientGone."""
+    try:
+        return sock.send(data)
+    except BlockingIOError:
+        return 0
+    except OSError as error:
+        raise ClientGone(str(error)) from error
 
 
 def error_answer(
@@ -285,27 +305,44 @@ def _date(second: int) -> str:
     return formatdate(second, usegmt=True)
 
 
-def _environ(exchange: Exchange, head: Head, body: Body) -> WSGIEnvironment:
-    stream = io.BufferedReader(body, _ONE_SEND) if head.length != 0 else io.BytesIO()
+@lru_cache(maxsize=256)
+def _is_name(name: str) -> bool:
+    """Whether a header may have this name; the application gives the same few again and again."""
+    return _HEADER_NAME.fullmatch(name) is not None
+
+
+def _stream(body: Body) -> io.BufferedIOBase:
+    """The body to read; one that has arrived with its head needs no buffer."""
+    whole = body.take()
+    return io.BufferedReader(body, _ONE_SEND) if whole is None else io.BytesIO(whole)
+
+
+def _of(head: Head) -> WSGIEnvironment:
+    """What differs from request to request, but for the body."""
     return {
         "REQUEST_METHOD": head.method,
-        "SCRIPT_NAME": "",
         "PATH_INFO": head.path,
         "QUERY_STRING": head.query,
         "REQUEST_URI": head.target,
-        "SERVER_NAME": exchange.address.host,
-        "SERVER_PORT": str(exchange.address.port),
-        "SERVER_PROTOCOL": f"HTTP/{head.version[0]}.{head.version[1]}",
-        "REMOTE_ADDR": exchange.peer.host,
-        "REMOTE_PORT": str(exchange.peer.port),
+        "SERVER_PROTOCOL": "HTTP/1.1" if head.version >= (1, 1) else "HTTP/1.0",
+        **head.headers,
+    }
+
+
+def _around(ends: Ends, stopping: threading.Event) -> WSGIEnvironment:
+    """What all requests of a connection have in common."""
+    return {
+        "SCRIPT_NAME": "",
+        "SERVER_NAME": ends.address.host,
+        "SERVER_PORT": str(ends.address.port),
+        "REMOTE_ADDR": ends.peer.host,
+        "REMOTE_PORT": str(ends.peer.port),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
-        "wsgi.input": stream,
         "wsgi.input_terminated": True,
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
-        "raywatch.stopping": exchange.stopping,
-        **head.headers,
+        "raywatch.stopping": stopping,
     }

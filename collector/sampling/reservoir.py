@@ -76,9 +76,9 @@ class Reservoir:
         if known is None:
             known = self.clients[client] = Client(now)
         known.seen = max(now, known.seen)
-        known.requests, known.sampled, known.borrowed = (
-            count / lasted for count in (requests, sampled, borrowed)
-        )
+        known.requests = requests / lasted
+        known.sampled = sampled / lasted
+        known.borrowed = borrowed / lasted
         return self._give(client, known, now)
 
     def given(self, now: float) -> int:
@@ -87,14 +87,15 @@ class Reservoir:
         return self._given
 
     def _give(self, name: str, client: Client, now: float) -> Quota:
-        if client.quota:
-            self._given -= client.quota
+        ends = int(now) + TTL_S
+        noted = client.quota > 0 and client.ttl_s == ends
+        self._given -= client.quota
         client.quota = max(0, min(self._share(name, now), self.size - self._given))
-        client.ttl_s = int(now) + TTL_S
+        client.ttl_s = ends
         self._given += client.quota
-        if client.quota:
-            heapq.heappush(self._ends, (client.ttl_s, name))
-        return Quota(client.quota, client.ttl_s)
+        if client.quota and not noted:
+            heapq.heappush(self._ends, (ends, name))
+        return Quota(client.quota, ends)
 
     def _share(self, name: str, now: float) -> int:
         """A client's fair share, worked out for all of them once a second, and for few also when one comes.

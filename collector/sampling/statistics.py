@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import add
 from typing import Generic, TypeVar
 
 WINDOW_S = 10
@@ -53,7 +54,7 @@ class Tally(Generic[Key]):
     def add(self, key: Key, *numbers: int) -> None:
         """Add to a key's sums."""
         old = self._sums.get(key, self._zero)
-        self._sums[key] = tuple(a + b for a, b in zip(old, numbers, strict=True))
+        self._sums[key] = tuple(map(add, old, numbers))
         if len(self._sums) > self._most:
             del self._sums[next(iter(self._sums))]
             self.dropped += 1

@@ -135,8 +135,10 @@ class AccessKeys:
             self._live_until = float("-inf")
 
     def _fresh(self) -> Mapping[str, tuple[AccessKey, str]]:
+        now = self._clock()
+        if now < self._live_until:
+            return self._live
         with self._lock:
-            now = self._clock()
             if now >= self._live_until:
                 with self._control.reading() as db:
                     rows = db.execute(sa.select(_keys).where(_keys.c.revoked_ns.is_(None))).mappings()

@@ -7,12 +7,13 @@ raise.
 
 from __future__ import annotations
 
+import itertools
 import logging
+import random
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
+from http.client import responses
 from typing import TYPE_CHECKING
 
 from collector.accounting import (
@@ -27,6 +28,7 @@ from collector.accounting import (
 from collector.errors import Overloaded, Rejected
 from collector.quiet import QuietLog
 from collector.receivers.bodies import Budget, Reservation
+from collector.receivers.http1 import Head
 from collector.storage.control_access import AccessKeys, Audit, Entry
 from dashboard.aws.access import Asked, Caller, Door, Proof, signed_of
 from dashboard.aws.bodies import Body
@@ -99,6 +101,7 @@ class AwsFront:
         self._accounting = accounting
         self._budget = budget or Budget()
         self._counts = Counts()
+        self._request_ids = request_ids(random.SystemRandom().getrandbits(128))
         self._routes = Routes(services, self._options.load_model)
         self._door = Door(parts.control, AccessKeys(parts.control))
         self._trail = Trail(Audit(parts.control), self._counts)
@@ -106,6 +109,10 @@ class AwsFront:
     def handles(self, environ: WSGIEnvironment) -> bool:
         """Whether a request is for an AWS API and not for a page."""
         return self._routes.handles(environ)
+
+    def prompt(self, head: Head) -> bool:
+        """Whether such a request waits for nothing: not for its operation, nor for who its caller may be."""
+        return self._routes.prompt(head.method, head.path) and self._door.passes(head)
 
     def figures(self) -> Iterator[Figure]:
         """Calls by operation and result, for /metrics."""
@@ -117,16 +124,15 @@ class AwsFront:
         with Reservation(self._budget) as reservation:
             body = Body(environ, self._options.max_body, reservation)
             visit = _Visit(
-                environ, signed_of(environ), body, self._options.clock(), str(uuid.uuid4()), source
+                environ, signed_of(environ), body, self._options.clock(), next(self._request_ids), source
             )
             status, headers, payload = self._answer(visit)
-        phrase = HTTPStatus(status).phrase
         headers += [
             ("x-amzn-RequestId", visit.request_id),
             ("Content-Length", str(len(payload))),
             ("X-Content-Type-Options", "nosniff"),
         ]
-        start_response(f"{status} {phrase}", headers)
+        start_response(f"{status} {responses[status]}", headers)
         return [payload]
 
     def _answer(self, visit: _Visit) -> tuple[int, list[tuple[str, str]], bytes]:
@@ -216,6 +222,19 @@ class AwsFront:
             self._trail.changed(entry)
         else:
             self._trail.refused(entry)
+
+
+def request_ids(start: int) -> Iterator[str]:
+    """Ids that no two requests share, in the form of UUIDs; any thread may take the next one.
+
+    start: 128 random bits, where they begin. They count up, as they are no secret: a request then costs no
+    look at the system's random numbers.
+    """
+    text = f"{start:032x}"
+    front = f"{text[:8]}-{text[8:12]}-4{text[12:15]}-a{text[15:18]}-"
+    last = (1 << 48) - 1
+    # A generator would be of one thread at a time.
+    return map(lambda number: f"{front}{number & last:012x}", itertools.count(start & last))  # noqa: C417
 
 
 def _entry(route: Route) -> object:

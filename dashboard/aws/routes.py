@@ -50,6 +50,7 @@ class Routes:
         self._lock = threading.Lock()
         self._spoken: dict[str, Spoken] = {}
         self._paths: dict[str, tuple[Spoken, str]] = {}
+        self._of_paths: dict[str, Route] = {}
         self._prefixes: dict[str, Spoken] = {}
 
     def handles(self, environ: WSGIEnvironment) -> bool:
@@ -63,6 +64,11 @@ class Routes:
         in_url = environ["REQUEST_METHOD"] == "GET" and path == "/"
         return in_url and "Action=" in environ.get("QUERY_STRING", "")
 
+    def prompt(self, method: str, path: str) -> bool:
+        """Whether the operation of this path waits for nothing. Reads no model: one that was asked before."""
+        found = self._paths.get(path) if method == "POST" else None
+        return found is not None and found[1] in found[0].service.prompt
+
     def _has(self, path: str) -> bool:
         self._ready()
         return path in self._paths
@@ -73,7 +79,7 @@ class Routes:
         path, target = environ.get("PATH_INFO", ""), environ.get("HTTP_X_AMZ_TARGET", "")
         found = self._paths.get(path)
         if found is not None and environ["REQUEST_METHOD"] == "POST":
-            return self._route(found[0].json(), found[0], found[1])
+            return self._of_path(path, *found)
         if target:
             return self._json(environ, target)
         if (rpc := _RPC_PATH.fullmatch(path)) is not None:
@@ -85,6 +91,12 @@ class Routes:
         else:
             text = f"no operation of a service here has the path {path[:80]!r}"
         return self._nowhere(self._any(REST_JSON).json(), text)
+
+    def _of_path(self, path: str, spoken: Spoken, name: str) -> Route:
+        route = self._of_paths.get(path)
+        if route is None:
+            route = self._of_paths[path] = self._route(spoken.json(), spoken, name)
+        return route
 
     def _json(self, environ: WSGIEnvironment, target: str) -> Route:
         prefix, _, name = target.rpartition(".")

@@ -33,6 +33,7 @@ class Service:
     operation whose model does not have them answers the protocol's own. effects: of operations whose name
     does not tell it; of others, those that begin with one of READ_VERBS read and the rest change. repairs: of
     an operation's body before it is checked. unbounded: lists that may be longer than the model says.
+    prompt: operations that have all they need in memory, and so wait for nothing.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Service:
     throttled: str = "ThrottlingException"
     repairs: Mapping[str, Repair] = field(default_factory=dict)
     unbounded: frozenset[str] = frozenset()
+    prompt: frozenset[str] = frozenset()
 
     def effect(self, operation: str) -> Effect:
         """What an operation does; the one place that says it."""

@@ -39,4 +39,5 @@ XRAY = Service(
     throttled="ThrottledException",
     repairs=xray_sampling.REPAIRS,
     unbounded=xray_sampling.UNBOUNDED,
+    prompt=xray_sampling.PROMPT,
 )

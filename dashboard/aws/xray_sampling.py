@@ -170,6 +170,8 @@ def repair_targets(body: dict[str, Any]) -> dict[str, Any]:
         return {**body, "SamplingStatisticsDocuments": []}
     if not isinstance(documents, list):
         return body
+    if all(isinstance(one, dict) and one.get("SampledCount") is not None for one in documents):
+        return body
     repaired = [_repaired(one) if isinstance(one, dict) else one for one in documents]
     return {**body, "SamplingStatisticsDocuments": repaired}
 
@@ -270,3 +272,6 @@ REPAIRS: dict[str, Repair] = {"GetSamplingTargets": repair_targets}
 
 UNBOUNDED = frozenset({"SamplingStatisticsDocumentList", "SamplingBoostStatisticsDocumentList"})
 """Lists that two of the samplers make longer than the 25 of the model."""
+
+PROMPT = frozenset({"GetSamplingTargets"})
+"""What a fleet of samplers asks every few seconds, and the service answers from memory."""

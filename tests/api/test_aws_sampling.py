@@ -94,7 +94,7 @@ def served() -> Iterator[Served]:
         )
         found = Served("", None, parts, tags)
         front = AwsFront(SERVICES, parts, Accounting(), options=FrontOptions(clock=lambda: found.now_ns))
-        server = HttpServer(front, [("127.0.0.1", 0)])
+        server = HttpServer(front, [("127.0.0.1", 0)], prompt=front.prompt)
         server.start()
         stack.callback(server.close)
         found.url = f"http://127.0.0.1:{server.port}"

@@ -18,10 +18,12 @@ from receiving import wait_until
 
 from collector.errors import ListenError
 from collector.quiet import QuietLog
+from collector.receivers import poller, wsgi
 from collector.receivers import server as module
-from collector.receivers import wsgi
+from collector.receivers.http1 import Head
 from collector.receivers.listen import listen
-from collector.receivers.server import HttpLimits, HttpServer
+from collector.receivers.poller import HttpLimits
+from collector.receivers.server import HttpServer
 
 LIMITS = HttpLimits(worker_idle_s=0.2)
 
@@ -36,7 +38,7 @@ class App:
         self.closed = threading.Event()
 
     def __call__(self, environ, start_response) -> Iterable[bytes]:
-        self.environs.append(environ)
+        self.environs.append({**environ, "thread": threading.get_ident()})
         manner = getattr(self, environ["PATH_INFO"].strip("/").replace("/", "_"), self.hello)
         return manner(environ, start_response)
 
@@ -132,9 +134,11 @@ class App:
 
 
 @contextmanager
-def serving(limits: HttpLimits = LIMITS, app: Callable | None = None) -> Iterator[tuple[HttpServer, App]]:
+def serving(
+    limits: HttpLimits = LIMITS, app: Callable | None = None, prompt: Callable[[Head], bool] = lambda _: False
+) -> Iterator[tuple[HttpServer, App]]:
     app = app or App()
-    server = HttpServer(app, [("127.0.0.1", 0)], limits=limits)
+    server = HttpServer(app, [("127.0.0.1", 0)], limits=limits, prompt=prompt)
     server.start()
     try:
         yield server, app
@@ -152,7 +156,7 @@ def served() -> Iterator[tuple[HttpServer, App]]:
 
 @pytest.fixture(autouse=True)
 def _talkative(monkeypatch: pytest.MonkeyPatch) -> None:
-    for one in (module, wsgi):
+    for one in (module, poller, wsgi):
         monkeypatch.setattr(one, "_log", QuietLog(logging.getLogger(one.__name__)))
 
 
@@ -474,6 +478,173 @@ def test_a_head_that_comes_too_slowly_is_given_up_and_costs_no_worker() -> None:
             assert client.answer()[0] == 200
         for client in slow:
             assert client.answer()[0] == 408
+
+
+STAYING = replace(LIMITS, stay_s=30.0)
+"""A worker stays with its connection for as long as a test may last."""
+
+
+def test_a_worker_stays_with_a_sender_that_goes_on() -> None:
+    with serving(STAYING) as (server, app), Client(server.port) as client:
+        for number in range(5):
+            client.send(get(f"/{number}", f"X-Number: {number}\r\n"))
+            assert client.answer()[0] == 200
+            assert not server._poller._parked
+        assert [environ["HTTP_X_NUMBER"] for environ in app.environs] == list("01234")
+        assert len({environ["thread"] for environ in app.environs}) == 1
+
+
+def test_a_worker_stays_for_a_moment_only() -> None:
+    with serving(replace(LIMITS, stay_s=0.01)) as (server, _), Client(server.port) as client:
+        for _ in range(2):
+            client.send(get())
+            assert client.answer()[0] == 200
+            wait_until(lambda: server._poller._parked and server._pool.threads == 0)
+
+
+def test_nobody_stays_while_half_of_the_workers_are_busy() -> None:
+    with serving(replace(STAYING, workers=2)) as (server, app), ExitStack() as stack:
+        holding, client = (stack.enter_context(Client(server.port)) for _ in range(2))
+        holding.send(get("/hold"))
+        assert app.entered.acquire(timeout=20)
+        client.send(get())
+        assert client.answer()[0] == 200
+        wait_until(lambda: server._poller._parked)
+
+
+def test_the_rest_of_a_head_is_not_what_a_worker_stays_for() -> None:
+    with serving(replace(STAYING, head_s=0.05)) as (server, _), Client(server.port) as client:
+        client.send(get())
+        assert client.answer()[0] == 200
+        client.send("GET / HT")
+        wait_until(lambda: not server._active)
+        assert client.answer()[0] == 408
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_client_that_leaves_its_worker_waiting_is_let_go(
+    reset: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving(STAYING) as (server, _):
+        client = Client(server.port)
+        client.send(get())
+        assert client.answer()[0] == 200
+        if reset:
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.socket.close()
+        client.stream.raw.close()
+        wait_until(lambda: not server._active)
+        wait_until(lambda: server._pool.threads == 0)
+    assert not caplog.records
+
+
+def test_who_is_waited_for_does_not_hold_up_the_end() -> None:
+    with serving(replace(LIMITS, stay_s=0.05)) as (server, _), Client(server.port) as client:
+        client.send(get())
+        assert client.answer()[0] == 200
+        server.close()
+        assert not server._active
+        assert client.to_the_end() == b""
+
+
+def by_worker(environ: dict, server: HttpServer) -> bool:
+    return environ["thread"] != server._poller._thread.ident
+
+
+def always(_head: Head) -> bool:
+    return True
+
+
+def test_what_is_prompt_is_answered_where_it_is_read() -> None:
+    with serving(prompt=lambda head: head.path == "/echo") as (server, app), ExitStack() as stack:
+        clients = [stack.enter_context(Client(server.port)) for _ in range(3)]
+        for number in range(3):
+            for client in clients:
+                client.send(f"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n{number}")
+                assert client.answer("POST")[2] == str(number).encode()
+        assert not any(by_worker(environ, server) for environ in app.environs)
+        assert server._pool.threads == 0
+        clients[0].send(get())
+        assert clients[0].answer()[0] == 200
+        assert by_worker(app.environs[-1], server)
+
+
+def test_a_prompt_request_whose_body_comes_late_costs_no_worker() -> None:
+    with serving(prompt=always) as (server, app), Client(server.port) as client:
+        client.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n")
+        for part in ("a", "bc"):
+            wait_until(lambda: any(one.received for one in list(server._poller._parked)))
+            client.send(part)
+        client.send("d")
+        assert client.answer("POST")[2] == b"abcd"
+        assert not by_worker(app.environs[0], server)
+
+
+def test_a_prompt_request_that_comes_too_slowly_is_given_up() -> None:
+    with serving(replace(LIMITS, head_s=0.05), prompt=always) as (server, _), Client(server.port) as client:
+        client.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab")
+        assert client.answer("POST")[0] == 408
+        assert server._pool.threads == 0
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        f"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n{'x' * 20000}",
+        "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx",
+        "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx",
+        get() + get(),
+    ],
+    ids=["long", "in chunks", "compressed", "waiting to go on", "two at once"],
+)
+def test_what_may_be_more_work_than_it_seems_is_a_workers(request_: str) -> None:
+    with serving(prompt=always) as (server, app), Client(server.port) as client:
+        client.send(request_)
+        assert client.answer()[0] == 200
+        assert by_worker(app.environs[0], server)
+
+
+def test_a_malformed_request_is_a_workers() -> None:
+    with serving(prompt=always) as (server, _), Client(server.port) as client:
+        client.send("GET / HTTP/1.1\r\n\r\n")
+        assert client.answer()[0] == 400
+        assert server._pool.threads == 1
+
+
+def test_a_reader_of_prompt_answers_that_does_not_read_holds_nobody_up() -> None:
+    with serving(prompt=always) as (server, app), Client(server.port) as idle, Client(server.port) as client:
+        idle.send(get("/large"))
+        wait_until(lambda: app.environs)
+        client.send(get())
+        assert client.answer()[0] == 200
+        assert len(idle.to_the_end()) < 64 << 20
+
+
+def test_a_defect_in_a_prompt_answer_ends_its_connection_only(caplog: pytest.LogCaptureFixture) -> None:
+    with serving(prompt=always) as (server, _), ExitStack() as stack:
+        for path in ("/fail", "/split_header", "/silent"):
+            client = stack.enter_context(Client(server.port))
+            client.send(get(path))
+            assert client.answer()[0] == 500
+        client = stack.enter_context(Client(server.port))
+        client.send(get())
+        assert client.answer()[0] == 200
+    assert len(caplog.records) == 3
+
+
+def test_who_asks_promptly_is_not_idle() -> None:
+    with serving(replace(LIMITS, connections=2), prompt=always) as (server, _), ExitStack() as stack:
+        first, second = (stack.enter_context(Client(server.port)) for _ in range(2))
+        for client in (first, second, first):
+            client.send(get())
+            assert client.answer()[0] == 200
+        newcomer = stack.enter_context(Client(server.port))
+        newcomer.send(get())
+        assert newcomer.answer()[0] == 200
+        assert second.to_the_end() == b""
+        first.send(get())
+        assert first.answer()[0] == 200
 
 
 def test_an_idle_connection_is_closed_without_a_word() -> None:

@@ -30,7 +30,7 @@ from collector.receivers.otlp_answers import (
     status_json,
 )
 from collector.receivers.otlp_http import Cors
-from collector.receivers.server import HttpLimits
+from collector.receivers.poller import HttpLimits
 from collector.request import Outcome
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
+import uuid
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -25,12 +28,13 @@ from collector.errors import (
     RaywatchError,
     Rejected,
 )
+from collector.receivers.http1 import parse_head
 from collector.request import Outcome
 from collector.storage.control import Control
 from collector.storage.control_access import AccessKeys, Audit
 from collector.storage.store import Store, open_store
 from dashboard.aws.call import AwsError, Call, Members, Parts, Raw
-from dashboard.aws.front import AwsFront, FrontOptions
+from dashboard.aws.front import AwsFront, FrontOptions, request_ids
 from dashboard.aws.models import load
 from dashboard.aws.sts import STS
 from dashboard.aws.trail import REFUSALS_PER_S
@@ -421,3 +425,48 @@ def test_models_are_not_read_before_the_first_call(site: Site) -> None:
     assert not loaded
     front.handles({"REQUEST_METHOD": "POST", "PATH_INFO": "/Groups"})
     assert sorted(loaded) == ["sts", "xray"]
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "wanted"),
+    [
+        ("POST /SamplingTargets", "", True),
+        ("POST /SamplingTargets", "Content-Type: application/json\r\n", True),
+        ("GET /SamplingTargets", "", False),
+        ("POST /GetSamplingRules", "", False),
+        ("POST /TraceSegments", "", False),
+        ("POST /nothing", "", False),
+        ("POST /SamplingTargets", "Authorization: AWS4-HMAC-SHA256 Credential=x\r\n", False),
+        ("POST /SamplingTargets", "X-Api-Key: k\r\n", False),
+        ("POST /SamplingTargets", "Origin: https://page.example\r\n", False),
+        ("POST /SamplingTargets", "Sec-Fetch-Site: cross-site\r\n", False),
+        ("POST /SamplingTargets?X-Amz-Signature=1", "", False),
+    ],
+)
+def test_prompt_is_what_looks_nowhere_but_into_memory(
+    site: Site, line: str, headers: str, wanted: bool
+) -> None:
+    head = parse_head(f"{line} HTTP/1.1\r\nHost: localhost\r\n{headers}".rstrip().encode())
+    assert not site.front.prompt(head)  # before the models are read
+    site.post()
+    assert site.front.prompt(head) is wanted
+    AccessKeys(site.control).create("k", NOW, account="123456789012")
+    site.front = Site(site.control, site.store).front
+    site.post(HTTP_X_API_KEY="none")
+    assert not site.front.prompt(head)  # who is asked for may be refused, which is recorded
+
+
+def test_ids_of_requests_look_like_uuids_and_are_never_given_twice() -> None:
+    for start in (0, (1 << 128) - 1, 0x0123456789ABCDEF0123456789ABCDEF):
+        ids = list(itertools.islice(request_ids(start), 1000))
+        assert len(set(ids)) == 1000
+        for one in ids:
+            assert str(uuid.UUID(one)) == one
+            assert uuid.UUID(one).version == 4
+
+
+def test_many_threads_take_ids_at_once() -> None:
+    ids = request_ids(1 << 127)
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(lambda _: [next(ids) for _ in range(2000)], range(8)))
+    assert len({one for some in taken for one in some}) == 16000

@@ -220,3 +220,27 @@ def test_continue_is_said_once_and_only_when_somebody_reads() -> None:
         assert body.readinto(bytearray(9)) == 2
         assert not body.untouched
         assert said == ["continue"]
+
+
+@given(st.binary(max_size=50), st.binary(max_size=20), st.integers(0, 70))
+def test_a_body_is_taken_when_all_of_it_is_here(text: bytes, after: bytes, early: int) -> None:
+    said: list[str] = []
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        wire = Wire(ours, (text + after)[:early])
+        body = Body(wire, len(text), lambda: said.append("continue"))
+        whole = body.take()
+        assert whole == (text if early >= len(text) else None)
+        assert body.complete == (not text or whole is not None)
+        if whole is not None:
+            assert wire.take_early() == after[: max(0, early - len(text))]
+            assert body.read() == b""
+        assert not said
+
+
+def test_chunks_are_never_taken() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        body = Body(Wire(ours, b"0\r\n\r\n"), None)
+        assert body.take() is None
+        assert not body.complete

@@ -142,3 +142,12 @@ def test_clients_that_are_gone_are_forgotten() -> None:
     assert list(reservoir.clients) == NAMES[:1]
     reservoir.forget(TTL_S + 1)
     assert not reservoir.clients
+
+
+def test_a_client_that_reports_often_is_noted_once_a_second() -> None:
+    reservoir = Reservoir(10)
+    for step in range(300):
+        reservoir.report("a", 1000.0 + step / 100, requests=1)
+    assert len(reservoir._ends) <= 4
+    assert reservoir.given(1000.0 + 2.99 + TTL_S) == 10
+    assert reservoir.given(1003.0 + TTL_S + 1) == 0
