@@ -61,6 +61,7 @@ def what_is_different(
     values = [
         (at, row) for at, row in enumerate(rows) if row["field"] and _written(row["field"]) not in without
     ]
+    values.sort(key=lambda each: (each[1]["field"], each[1]["value"]))
     known = len(values)
     compared = known + known * (known - 1) // 2 if pairs else known
     found = [difference(row, seen.inside, seen.outside, compared) for _, row in values]
