@@ -202,6 +202,10 @@ class DuckStore:
         with lane.choose(start_ns, end_ns) as choice:
             return readers.read(choice, sql, params, deadline)
 
+    def may_hold(self, signal: Signal, start_ns: int, end_ns: int) -> bool:
+        """By the time ranges of the files."""
+        return self._lanes[signal].may_hold(start_ns, end_ns)
+
     def query_sql(self, sql: str, *, max_rows: int = 10_000, deadline: float = 10.0) -> pa.Table:
         """Answer one read-only statement."""
         desk = self._opened(self._desk)

@@ -169,6 +169,9 @@ class Store(Protocol):
         Raises DeadlineExceeded.
         """
 
+    def may_hold(self, signal: Signal, start_ns: int, end_ns: int) -> bool:
+        """Whether there may be items of [start_ns, end_ns); if not, a read would find none."""
+
     def query_sql(self, sql: str, *, max_rows: int = 10_000, deadline: float = 10.0) -> pa.Table:
         """Answer one read-only statement that a person wrote, over all signals. Raises QueryError."""
 

@@ -112,6 +112,18 @@ def test_a_name_doubled_within_a_batch_is_found_once(store: Store) -> None:
     assert one(store, "traces", "SELECT count(*) FROM resources") == 1
 
 
+def test_where_nothing_can_be_is_known_without_a_read(store: Store) -> None:
+    assert not store.may_hold("traces", 0, 1 << 62)
+    store.write(batch("traces", spans=[span(1, start_ns=NOON), span(2, start_ns=NOON + 9 * MINUTE)]))
+    for start, end in ((NOON, NOON + 1), (NOON + 4 * MINUTE, NOON + 5 * MINUTE), (0, NOON + 1)):
+        assert store.may_hold("traces", start, end)
+    assert not store.may_hold("traces", NOON + 10 * MINUTE, NOON + 20 * MINUTE)
+    assert not store.may_hold("traces", NOON - 20 * MINUTE, NOON - MINUTE)
+    assert not store.may_hold("metrics", NOON, NOON + 9 * MINUTE)
+    store.reset()
+    assert not store.may_hold("traces", 0, 1 << 62)
+
+
 def test_values_are_bound_never_pasted(store: Store) -> None:
     name = "'; DROP TABLE spans; --"
     store.write(spans([1], name=name))
