@@ -18,8 +18,9 @@ from receiving import wait_until
 
 from collector.query.model_traces import Span, Trace
 from collector.query.trace import get_trace
-from raywatch.assemble import Serving, serving
+from raywatch.assemble import serving
 from raywatch.config import load
+from raywatch.serving import Serving
 
 HERE = Path(__file__).parent / "xray"
 FLAGS = {"port": "0", "otlp_http": "0", "otlp_grpc": "off", "xray_udp": "0", "xray_tcp": "0"}

@@ -18,7 +18,7 @@ from alarms.scheduler import Job, Scheduler
 from collector.errors import RaywatchError, Unauthenticated
 from collector.storage.control import Control
 from raywatch import process, running, show
-from raywatch.assemble import allowed_hosts, authenticator
+from raywatch.application import allowed_hosts, authenticator
 from raywatch.listen import Bind, binds, explain_busy, refuse_open_doors
 from raywatch.process import figures
 from raywatch.running import DataLock, Running
