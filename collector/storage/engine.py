@@ -61,6 +61,8 @@ def connect(directory: Path | None, options: StoreOptions) -> Connection:
             # Files are checkpointed when nobody waits for them, never inside a commit.
             "checkpoint_threshold": "1TB",
             "auto_checkpoint_skip_wal_threshold": str(1 << 50),
+            # Without it a thread's freed memory goes back only when that thread works again.
+            "allocator_background_threads": True,
             "preserve_insertion_order": True,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,

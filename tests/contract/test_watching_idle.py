@@ -7,7 +7,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from alarms.group_metrics import GroupMetrics
@@ -26,15 +25,15 @@ FILTERS = {"failing": "fault", "checkout": 'operation = "POST /checkout"', "brok
 
 @dataclass
 class Counting:
-    """A store whose reads are counted. suspicious: it says that everything may be there."""
+    """A store of which is counted how often it is asked. suspicious: it says that everything may be there."""
 
     store: Store
     suspicious: bool = False
     reads: int = 0
 
-    def read(self, *args: Any, **options: Any) -> pa.Table:
+    def __getattr__(self, name: str) -> Any:
         self.reads += 1
-        return self.store.read(*args, **options)
+        return getattr(self.store, name)
 
     def may_hold(self, signal: Any, start_ns: int, end_ns: int) -> bool:
         return self.suspicious or self.store.may_hold(signal, start_ns, end_ns)
@@ -49,8 +48,9 @@ class Watching:
     published: list[bytes] = field(default_factory=list)
 
     def run(self, *moments: int) -> None:
-        insights = InsightsJob(self.store, self.control)
-        figures = GroupMetrics(self.store, self.control, self._accept)
+        store: Any = self.store
+        insights = InsightsJob(store, self.control)
+        figures = GroupMetrics(store, self.control, self._accept)
         for now_ns in moments:
             insights.run(now_ns)
             figures.run(now_ns)
