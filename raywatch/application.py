@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from collector.errors import Unauthenticated
@@ -12,7 +13,7 @@ from collector.receivers.listen import is_loopback
 from collector.receivers.otlp_http import Authenticate, Cors, OtlpHttp
 from collector.receivers.otlp_json import json_to_protobuf
 from collector.storage.control import Control
-from dashboard import Web, WebSettings, create_app
+from dashboard import Web, WebSettings, create_app, warm_up
 from dashboard.aws import xray_sampling
 from dashboard.aws.call import Parts
 from dashboard.aws.front import AwsFront, FrontOptions
@@ -90,6 +91,7 @@ def application(server: Serving, admit: Authenticate) -> Application:
     )  # fmt: skip
     local = LocalApi(server.store, server.control, server.running.token)
     pages = create_app(_web(server))
+    server.afterwards.append(partial(warm_up, pages))
     if server.observation is not None:
         observe_pages(pages, server.observation)
     reset = Reset(server.store, server.control, settings.allow_reset, (server.sampling.forget,))

@@ -6,6 +6,7 @@ fails to start, what was started before it is closed again.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -37,6 +38,8 @@ from raywatch.running import DataLock, Running
 from raywatch.selfobs import ObservedStore, SelfObservation
 from raywatch.serving import Serving
 from raywatch.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -86,11 +89,23 @@ def _start(stack: ExitStack, config: Config, version: str) -> Serving:
     scheduler.start()
     stack.callback(scheduler.close)
     if observation is not None:
-        threading.Thread(target=observation.start, name="raywatch-observe", daemon=True).start()
+        server.afterwards.append(observation.start)
+    threading.Thread(target=_afterwards, args=(server,), name="raywatch-afterwards", daemon=True).start()
     if control.has_keys():
         server.login = f"{server.running.url}/login?token={control.create_login_token(time.time_ns())}"
     stack.callback(server.closing.set)
     return server
+
+
+def _afterwards(server: Serving) -> None:
+    """What takes a moment and that nobody has to wait for; one that fails is logged, the others are done."""
+    for do in server.afterwards:
+        if server.closing.is_set():
+            return
+        try:
+            do()
+        except Exception:
+            log.exception("after the start: %r failed", do)
 
 
 def _control(stack: ExitStack, settings: Settings, token: str) -> Control:

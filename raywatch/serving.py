@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from collector.accounting import Accounting
@@ -21,7 +22,8 @@ class Serving:
     """A server that is ready.
 
     login: the link for the first visit, '' where nobody has to log in. closing: set when it takes nothing
-    more. drained: set when everything it has taken is committed.
+    more. drained: set when everything it has taken is committed. afterwards: what is to be done once it is
+    ready, in this order.
     """
 
     live: LiveSettings
@@ -36,3 +38,4 @@ class Serving:
     budget: Budget = field(default_factory=Budget)
     closing: threading.Event = field(default_factory=threading.Event)
     drained: threading.Event = field(default_factory=threading.Event)
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
