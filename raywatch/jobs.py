@@ -25,7 +25,10 @@ def jobs(server: Serving) -> list[Job]:
     insights = InsightsJob(store, control)
     figures = GroupMetrics(store, control, server.pipeline.accept)
     resting = Rest(
-        lambda: heard(server.accounting.snapshot()), process.resident_bytes, process.release_memory
+        lambda: heard(server.accounting.snapshot()),
+        process.resident_bytes,
+        process.release_memory,
+        store.purge,
     )
     own = [] if observation is None else [Job("self-observation", SECONDS, observation.tick)]
     return [

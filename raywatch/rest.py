@@ -7,12 +7,14 @@ back too early costs some page faults.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
 from collector.accounting import Snapshot
 
 OWN = ("self", "metrics")
 """Receiver and signal of what Raywatch says about itself by the clock: figures of its own and of groups."""
-WORTH = 16 << 20
+WORTH = 8 << 20
 """Bytes of new memory since the last time that are worth giving back."""
 
 
@@ -22,23 +24,39 @@ def heard(books: Snapshot) -> int:
     return sum(flow.requests for flow in flows)
 
 
-class Rest:
-    """Gives memory back when nothing was heard since the last run and there is more of it than then."""
+class Purges(Protocol):
+    """The part of the store that is needed here."""
 
-    def __init__(
-        self, heard: Callable[[], int], resident: Callable[[], int], release: Callable[[], None]
-    ) -> None:
-        self._heard, self._resident, self._release = heard, resident, release
-        self._last = 0
-        self._floor = 0
+    def __call__(self, *, on: bool) -> None: ...
+
+
+@dataclass(slots=True)
+class Rest:
+    """Gives memory back when nothing was heard since the last run and there is more of it than last time.
+
+    resident: bytes in use. release: gives back what the process has free. purge: let the store's engine
+    do so too, until the next run: it takes a moment, and under load it would cost time.
+    """
+
+    heard: Callable[[], int]
+    resident: Callable[[], int]
+    release: Callable[[], None]
+    purge: Purges
+    _last: int = 0
+    _purging: bool = False
+    _floor: int = 0
 
     def run(self) -> bool:
         """Whether memory was given back."""
-        heard, resident = self._heard(), self._resident()
+        heard, resident = self.heard(), self.resident()
         quiet, self._last = heard == self._last, heard
         self._floor = min(self._floor, resident)
-        if not quiet or resident < self._floor + WORTH:
+        begins = quiet and not self._purging and resident >= self._floor + WORTH
+        if begins or self._purging:
+            self.purge(on=begins)
+        ends, self._purging = self._purging, begins
+        if not quiet or not (begins or ends):
             return False
-        self._release()
-        self._floor = self._resident()
+        self.release()
+        self._floor = self.resident()
         return True

@@ -231,6 +231,11 @@ class DuckStore:
         """Begin again with empty files."""
         self._opened(self._keeper).reset()
 
+    def purge(self, *, on: bool) -> None:
+        """By a thread of the allocator: otherwise what a thread has freed stays until that one works."""
+        if self._con is not None:
+            self._con.cursor().execute(f"SET GLOBAL allocator_background_threads = {on}")
+
     def backup(self, target: Path) -> Iterator[Copied]:
         """Copy the files as of one moment per signal into a directory, while writing goes on."""
         if self._con is None or self._root is None:

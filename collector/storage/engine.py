@@ -61,8 +61,6 @@ def connect(directory: Path | None, options: StoreOptions) -> Connection:
             # Files are checkpointed when nobody waits for them, never inside a commit.
             "checkpoint_threshold": "1TB",
             "auto_checkpoint_skip_wal_threshold": str(1 << 50),
-            # Without it a thread's freed memory goes back only when that thread works again.
-            "allocator_background_threads": True,
             "preserve_insertion_order": True,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
@@ -76,7 +74,7 @@ def connect(directory: Path | None, options: StoreOptions) -> Connection:
         con.execute(f"SET allowed_directories = [{quote(str(directory))}]")
     else:
         con.execute("SET temp_directory = ''")
-    con.execute("SET allowed_configs = ['operator_memory_limit']")
+    con.execute("SET allowed_configs = ['operator_memory_limit', 'allocator_background_threads']")
     con.execute("SET enable_external_access = false")
     con.execute("SET lock_configuration = true")
     for signal in SIGNALS:

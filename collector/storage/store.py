@@ -188,6 +188,9 @@ class Store(Protocol):
         Raises Overloaded when the disk has no room to begin again.
         """
 
+    def purge(self, *, on: bool) -> None:
+        """Give free memory back to the system as long as it is on; costs time while much is written."""
+
     def backup(self, target: Path) -> Iterator[Copied]:
         """Copy the files, each signal's as of one moment, into a directory; writing goes on."""
 

@@ -124,6 +124,15 @@ def test_where_nothing_can_be_is_known_without_a_read(store: Store) -> None:
     assert not store.may_hold("traces", 0, 1 << 62)
 
 
+def test_a_store_that_gives_memory_back_takes_and_answers_as_before(store: Store) -> None:
+    for number, on in enumerate((True, True, False, True), start=1):
+        store.purge(on=on)
+        store.write(spans([number]))
+    assert stored(store) == {1, 2, 3, 4}
+    store.close()
+    store.purge(on=True)
+
+
 def test_values_are_bound_never_pasted(store: Store) -> None:
     name = "'; DROP TABLE spans; --"
     store.write(spans([1], name=name))
