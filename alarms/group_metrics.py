@@ -16,9 +16,10 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_D
 
 from collector.errors import QueryError
 from collector.query.buckets import MINUTE
-from collector.query.group_figures import GroupFigures, group_figures
+from collector.query.group_figures import GroupFigures, group_figures, no_figures
+from collector.query.matching import within
 from collector.query.model_traces import TraceSelection
-from collector.query.reader import Reader
+from collector.query.reader import Watched
 from collector.request import Outcome, Request
 from collector.storage.control import Control
 from collector.storage.control_xray import AwsSettings, Groups
@@ -45,7 +46,7 @@ class GroupMetrics:
 
     def __init__(
         self,
-        store: Reader,
+        store: Watched,
         control: Control,
         accept: Callable[[Request], Outcome],
         *,
@@ -77,10 +78,19 @@ class GroupMetrics:
         return points
 
     def _figures(self, tenant: int, minute_ns: int) -> Iterator[Figures]:
+        around = within(minute_ns, minute_ns + MINUTE)
+        quiet = not self._store.may_hold("traces", around["before_ns"], around["reach_ns"])
         for group in self._groups.find(tenant):
             selection = TraceSelection(minute_ns, minute_ns + MINUTE, filter=group.filter, tenant=tenant)
             try:
-                yield group.name, group_figures(self._store, selection, steps=1, deadline=self._deadline)
+                yield (
+                    group.name,
+                    (
+                        no_figures(selection, steps=1)
+                        if quiet
+                        else group_figures(self._store, selection, steps=1, deadline=self._deadline)
+                    ),
+                )
             except QueryError as error:
                 log.warning("group %r has no figures: %s", group.name, error)
 

@@ -24,8 +24,9 @@ from alarms.insights_keep import (
 )
 from alarms.insights_model import Counts, Event, Insight, Node, Window
 from collector.errors import QueryError
-from collector.query.insight_counts import Counted, count_matching, count_windows, identify
-from collector.query.reader import Reader
+from collector.query.insight_counts import Counted, count_matching, count_windows, identify, nothing_in
+from collector.query.matching import within
+from collector.query.reader import Watched
 from collector.query.xray.nodes import ServiceId, service_id
 from collector.storage.control import Control
 from collector.storage.control_insights import Insights
@@ -61,7 +62,7 @@ class InsightsJob:
 
     def __init__(
         self,
-        store: Reader,
+        store: Watched,
         control: Control,
         *,
         seconds: float = 20.0,
@@ -146,15 +147,17 @@ class InsightsJob:
         back = LOOKED_BACK if group.filter else HISTORY
         start = max(past[-1].end_ns, end_ns - HISTORY) if past else end_ns - back
         while start < end_ns:
-            if group.filter:
-                reach = start + WINDOW
+            reach = start + WINDOW if group.filter else min(start + DAY, end_ns)
+            around = within(start, reach)
+            if not self._store.may_hold("traces", around["before_ns"], around["reach_ns"]):
+                yield nothing_in(start, reach, window_ns=WINDOW)
+            elif group.filter:
                 yield [
                     count_matching(
                         self._store, group.filter, start, reach, tenant=group.tenant, deadline=self._deadline
                     )
                 ]
             else:
-                reach = min(start + DAY, end_ns)
                 yield count_windows(
                     self._store, start, reach, window_ns=WINDOW, tenant=group.tenant, deadline=self._deadline
                 )

@@ -7,6 +7,7 @@ from datetime import UTC
 from typing import Any
 
 import jinja2
+import jinja2.meta
 import orjson
 from flask import Flask, g, request
 from markupsafe import Markup
@@ -21,6 +22,7 @@ from dashboard.web import Web
 
 AROUND = tuple((timerange.UNITS["m"] * n, f"{n} min") for n in (1, 5, 30))
 Item = tuple[str, str, str]
+FIRST = "overview.html"
 
 
 def equip(app: Flask, web: Web) -> None:
@@ -29,6 +31,18 @@ def equip(app: Flask, web: Web) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(_filters())
     app.jinja_env.globals.update(_functions(web))
+
+
+def warm_up(app: Flask) -> None:
+    """Compile the templates of the first page ahead of it: that takes longer than drawing it."""
+    waiting, seen = [FIRST], set[str]()
+    while waiting:
+        name = waiting.pop()
+        seen.add(name)
+        app.jinja_env.get_template(name)
+        source = app.create_global_jinja_loader().get_source(app.jinja_env, name)[0]
+        used = jinja2.meta.find_referenced_templates(app.jinja_env.parse(source))
+        waiting += [each for each in used if each is not None and each not in seen]
 
 
 def _filters() -> Mapping[str, Callable[..., Any]]:

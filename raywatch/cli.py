@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from collector.storage.control import ApiKey, Control
     from collector.storage.control_access import Access, AccessKey
-    from raywatch.assemble import Serving
     from raywatch.run import Target
+    from raywatch.serving import Serving
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -27,14 +27,19 @@ def resident_bytes() -> int:
 
 
 def release_startup_memory() -> None:
-    """Give back what only starting needed; to be called once, when everything runs.
-
-    Importing and connecting touches far more of the libraries' code than serving does. Those pages are read
-    only and stay in the page cache, so dropping them from this process costs a minor fault where one is used
-    again. On other systems than Linux only the garbage goes.
-    """
+    """Give back what only starting needed; to be called once, when everything runs."""
     gc.collect()
     gc.freeze()  # what start-up made lives as long as the process: no collection need look at it again
+    release_memory()
+
+
+def release_memory() -> None:
+    """Give back what is not in use right now: free heap, and the libraries' code, which is only looked at.
+
+    Importing and connecting touches far more of the libraries than serving does, and a question far more than
+    waiting. Those pages are read only and stay in the page cache, so dropping them from this process costs a
+    minor fault where one is used again. On other systems than Linux nothing happens.
+    """
     if not sys.platform.startswith("linux"):
         return
     with suppress(OSError, AttributeError):
@@ -45,11 +50,16 @@ def release_startup_memory() -> None:
 
 
 _MADV_DONTNEED = 4
-_MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) r-xp \S+ \S+ [1-9]\d* +/.*\.so[.\d]*$", re.MULTILINE)
+_MAPPING = re.compile(
+    r"^([0-9a-f]+)-([0-9a-f]+) (?:r-xp [0-9a-f]+|r--p 0+) \S+ [1-9]\d* +/.*\.so[.\d]*$", re.MULTILINE
+)
 
 
 def _library_pages(maps: str) -> list[tuple[int, int]]:
-    """The code of shared libraries in a text like /proc/self/maps; never their data, which is relocated."""
+    """The code of shared libraries and the beginning of their files, with symbols and relocations.
+
+    maps: a text like /proc/self/maps. Never their data: it is relocated, also where it is read only.
+    """
     return [(int(begin, 16), int(end, 16)) for begin, end in _MAPPING.findall(maps)]
 
 

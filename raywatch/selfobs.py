@@ -2,12 +2,14 @@
 
 They are made by the OpenTelemetry SDK and handed to the pipeline in this process under the receiver
 'self'. Ingest is never traced, queues are bounded, and a full pipeline simply drops what was observed.
+While nothing comes in, the figures are sent less often.
 The SDK is imported when observing starts, not before.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,7 +24,7 @@ from collector.batch import Signal
 from collector.errors import RaywatchError
 from collector.request import Outcome, Request
 from collector.storage.store import Store
-from raywatch import process
+from raywatch import process, rest
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Histogram, Observation
@@ -33,7 +35,10 @@ if TYPE_CHECKING:
 
 RECEIVER = "self"
 SERVICE = "raywatch"
-INTERVAL_MS = 15_000
+SECONDS = 15
+"""How often `tick` is to be called."""
+QUIET_SECONDS = 55
+"""How old the last figures may be while nothing is heard: every fourth tick sends some."""
 QUERY_TEXT = 4000
 """Characters of a statement that its span keeps; values are bound and never part of it."""
 
@@ -63,7 +68,7 @@ class SelfObservation:
         *,
         version: str,
         instance: str,
-        interval_ms: int = INTERVAL_MS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._pipeline = pipeline
         self._accounting = accounting
@@ -73,7 +78,8 @@ class SelfObservation:
             "service.version": version,
             "service.instance.id": instance,
         }
-        self._interval_ms = interval_ms
+        self._clock = clock
+        self._heard, self._sent = 0, -math.inf
         self._began_ns = time.time_ns()
         self._traces: TracerProvider | None = None
         self._metrics: MeterProvider | None = None
@@ -90,12 +96,20 @@ class SelfObservation:
         self._tracer = self._durations = None
         providers = [one for one in (self._traces, self._metrics) if one is not None]
         self._traces = self._metrics = None
-        threads = [threading.Thread(target=one.shutdown, daemon=True) for one in providers]
+        threads = [threading.Thread(target=_end, args=(one,), daemon=True) for one in providers]
         for thread in threads:
             thread.start()
         until = time.monotonic() + timeout
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
+
+    def tick(self) -> bool:
+        """Send the figures if anything was heard or the last ones are old; whether they were sent."""
+        metrics, heard, now = self._metrics, rest.heard(self._accounting.snapshot()), self._clock()
+        if metrics is None or (heard == self._heard and now - self._sent < QUIET_SECONDS):
+            return False
+        self._heard, self._sent = heard, now
+        return metrics.force_flush()
 
     def flush(self) -> None:
         """Send everything observed so far and wait for its commit."""
@@ -207,7 +221,7 @@ class SelfObservation:
             def shutdown(self, *_: Any, **__: Any) -> None:
                 pass
 
-        reader = PeriodicExportingMetricReader(Exporter(), export_interval_millis=self._interval_ms)
+        reader = PeriodicExportingMetricReader(Exporter(), export_interval_millis=math.inf)
         self._metrics = MeterProvider([reader], resource=Resource(self._resource), shutdown_on_exit=False)
         meter = self._metrics.get_meter("raywatch", self._resource["service.version"])
         self._durations = meter.create_histogram(
@@ -323,6 +337,12 @@ class SelfObservation:
 
 
 _Observe = Callable[[], Iterable[tuple[float, Mapping[str, str]]]]
+
+
+def _end(provider: TracerProvider | MeterProvider) -> None:
+    """The metrics are read by `tick` alone, so what came after the last one is still to be sent."""
+    provider.force_flush()
+    provider.shutdown()
 
 
 def _nothing(rows: int) -> None:

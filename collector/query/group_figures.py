@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from collector.query.buckets import time_buckets, time_step
+from collector.query.filters import TRACES, parse
 from collector.query.matching import match
 from collector.query.model_traces import Counts, TraceSelection
 from collector.query.reader import Reader, Timed
@@ -28,6 +29,15 @@ class GroupFigures:
     times_ns: Sequence[int]
     traces: Sequence[int]
     faults: Sequence[int]
+
+
+def no_figures(selection: TraceSelection, *, steps: int = MAX_STEPS) -> GroupFigures:
+    """What `group_figures` answers where there is no trace, without asking. Raises QueryError."""
+    parse(selection.filter, TRACES, groups=selection.groups)
+    step = time_step(selection.start_ns, selection.end_ns, steps)
+    times = time_buckets(selection.start_ns, selection.end_ns, step)
+    none = (0,) * len(times)
+    return GroupFigures(Counts(), None, None, step, tuple(times), none, none)
 
 
 def group_figures(

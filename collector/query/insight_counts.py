@@ -60,6 +60,11 @@ def count_windows(
     return [Counted(at, *parts) for at, parts in found.items()]
 
 
+def nothing_in(start_ns: int, end_ns: int, *, window_ns: int) -> list[Counted]:
+    """What `count_windows` answers where there is nothing to count."""
+    return [Counted(at, {}, {}) for at in range(start_ns, end_ns, window_ns)]
+
+
 def count_matching(
     store: Reader, filter_: str, start_ns: int, end_ns: int, *, tenant: int = 0, deadline: float = 10.0
 ) -> Counted:

@@ -58,6 +58,14 @@ class Reader(Protocol):
         ...
 
 
+class Watched(Reader, Protocol):
+    """The reading side for what asks again and again, whether anything happened or not."""
+
+    def may_hold(self, signal: Signal, start_ns: int, end_ns: int) -> bool:
+        """Whether there may be items of [start_ns, end_ns); if not, reading them would find none."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Timed:
     """A store for one question that reads it several times: one deadline for all of them."""

@@ -229,6 +229,10 @@ class DuckStore:
 
         return self._names[signal].get(table, ids, read)
 
+    def may_hold(self, signal: Signal, start_ns: int, end_ns: int) -> bool:
+        """By the time ranges of the files."""
+        return self._lanes[signal].may_hold(start_ns, end_ns)
+
     def query_sql(self, sql: str, *, max_rows: int = 10_000, deadline: float = 10.0) -> pa.Table:
         """Answer one read-only statement."""
         desk = self._opened(self._desk)
@@ -255,6 +259,11 @@ class DuckStore:
         self._opened(self._keeper).reset()
         for names in self._names.values():
             names.clear()
+
+    def purge(self, *, on: bool) -> None:
+        """By a thread of the allocator: otherwise what a thread has freed stays until that one works."""
+        if self._con is not None:
+            self._con.cursor().execute(f"SET GLOBAL allocator_background_threads = {on}")
 
     def backup(self, target: Path) -> Iterator[Copied]:
         """Copy the files as of one moment per signal into a directory, while writing goes on."""

@@ -77,7 +77,7 @@ def connect(directory: Path | None, options: StoreOptions) -> Connection:
         con.execute(f"SET allowed_directories = [{quote(str(directory))}]")
     else:
         con.execute("SET temp_directory = ''")
-    con.execute("SET allowed_configs = ['operator_memory_limit']")
+    con.execute("SET allowed_configs = ['operator_memory_limit', 'allocator_background_threads']")
     con.execute("SET enable_external_access = false")
     con.execute("SET lock_configuration = true")
     for signal in SIGNALS:

@@ -337,6 +337,11 @@ class Lane:
 
     # Reading
 
+    def may_hold(self, start_ns: int, end_ns: int) -> bool:
+        """Whether rows of [start_ns, end_ns) may be in one of the files."""
+        with self.lock:
+            return any(file.meets(start_ns, end_ns) for file in self.files)
+
     @contextmanager
     def choose(self, start_ns: int | None, end_ns: int | None) -> Iterator[Choice]:
         """The files for a read; none of them is deleted before it ends."""

@@ -185,6 +185,9 @@ class Store(Protocol):
         Ids that are nowhere are left out. start_ns, end_ns: of the rows that refer to them, as for `read`.
         """
 
+    def may_hold(self, signal: Signal, start_ns: int, end_ns: int) -> bool:
+        """Whether there may be items of [start_ns, end_ns); if not, a read would find none."""
+
     def query_sql(self, sql: str, *, max_rows: int = 10_000, deadline: float = 10.0) -> pa.Table:
         """Answer one read-only statement that a person wrote, over all signals. Raises QueryError."""
 
@@ -200,6 +203,9 @@ class Store(Protocol):
         A write that is acknowledged after this returns is kept; reads that have begun may end first.
         Raises Overloaded when the disk has no room to begin again.
         """
+
+    def purge(self, *, on: bool) -> None:
+        """Give free memory back to the system as long as it is on; costs time while much is written."""
 
     def backup(self, target: Path) -> Iterator[Copied]:
         """Copy the files, each signal's as of one moment, into a directory; writing goes on."""

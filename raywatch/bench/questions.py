@@ -30,12 +30,13 @@ from collector.query.model_traces import TraceSelection
 from collector.query.services import get_service
 from collector.query.trace import get_trace
 from collector.query.traces import find_traces
-from raywatch.assemble import Serving, serving
+from raywatch.assemble import serving
 from raywatch.bench.dataset import Dataset, find
 from raywatch.bench.figures import percentile
 from raywatch.bench.server import BenchError, end_on_sigterm
 from raywatch.bench.templates import SERVICES
 from raywatch.config import load
+from raywatch.serving import Serving
 
 if TYPE_CHECKING:
     from collector.storage.store import Store

@@ -18,8 +18,8 @@ from raywatch.demo.shop import Plan, Receivers, ShopError, run
 from raywatch.demo.story import CYCLE
 
 if TYPE_CHECKING:
-    from raywatch.assemble import Serving
     from raywatch.config import Config
+    from raywatch.serving import Serving
 
 NEEDED = (
     "requests",

@@ -18,7 +18,18 @@ from raywatch.selfobs import ObservedStore, SelfObservation
 
 
 @dataclass
+class Clock:
+    """Seconds; a test turns it."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
 class Parts:
+    clock: Clock
     store: Store
     pipeline: Pipeline
     accounting: Accounting
@@ -36,11 +47,10 @@ def parts(tmp_path: Path) -> Iterator[Parts]:
     accounting = Accounting()
     pipeline = Pipeline(store, OtlpDecoder, accounting)
     pipeline.start()
-    observation = SelfObservation(
-        pipeline, accounting, store, version="9", instance="here", interval_ms=3_600_000
-    )
+    clock = Clock()
+    observation = SelfObservation(pipeline, accounting, store, version="9", instance="here", clock=clock)
     observation.start()
-    yield Parts(store, pipeline, accounting, observation)
+    yield Parts(clock, store, pipeline, accounting, observation)
     observation.close()
     pipeline.close()
     store.close()
@@ -105,6 +115,31 @@ def test_figures_of_ingest_commits_and_process_are_kept(parts: Parts) -> None:
     (flow,) = (flow for flow in parts.accounting.snapshot().flows if flow.source.receiver == "self")
     assert flow.source.signal == "metrics"
     assert flow.received == flow.stored > 0
+
+
+def test_figures_are_sent_less_often_while_nothing_is_heard(parts: Parts) -> None:
+    def ticks(seconds: float, times: int) -> list[bool]:
+        sent = []
+        for _ in range(times):
+            parts.clock.now += seconds
+            sent.append(parts.observation.tick())
+        return sent
+
+    def commits() -> int:
+        return sum(
+            flow.requests for flow in parts.accounting.snapshot().flows if flow.source.signal == "metrics"
+        )
+
+    assert ticks(15, 9) == [True, False, False, False, True, False, False, False, True]
+    assert commits() == 3
+    page = parts.observation.begin_page("GET", "/")
+    parts.observation.end_page(page, "/", 200, None)
+    parts.observation.flush()
+    assert ticks(15, 2) == [True, False], "a page was looked at"
+    before = commits()
+    parts.observation.close()
+    assert commits() == before + 1, "the last figures are sent at the end"
+    assert ticks(1000, 1) == [False]
 
 
 def test_nothing_is_observed_before_the_start_and_after_the_end(tmp_path: Path) -> None:

@@ -125,6 +125,27 @@ def test_names_are_found_by_their_ids(store: Store) -> None:
     assert store.named("traces", "resources", [4]) == []
 
 
+def test_where_nothing_can_be_is_known_without_a_read(store: Store) -> None:
+    assert not store.may_hold("traces", 0, 1 << 62)
+    store.write(batch("traces", spans=[span(1, start_ns=NOON), span(2, start_ns=NOON + 9 * MINUTE)]))
+    for start, end in ((NOON, NOON + 1), (NOON + 4 * MINUTE, NOON + 5 * MINUTE), (0, NOON + 1)):
+        assert store.may_hold("traces", start, end)
+    assert not store.may_hold("traces", NOON + 10 * MINUTE, NOON + 20 * MINUTE)
+    assert not store.may_hold("traces", NOON - 20 * MINUTE, NOON - MINUTE)
+    assert not store.may_hold("metrics", NOON, NOON + 9 * MINUTE)
+    store.reset()
+    assert not store.may_hold("traces", 0, 1 << 62)
+
+
+def test_a_store_that_gives_memory_back_takes_and_answers_as_before(store: Store) -> None:
+    for number, on in enumerate((True, True, False, True), start=1):
+        store.purge(on=on)
+        store.write(spans([number]))
+    assert stored(store) == {1, 2, 3, 4}
+    store.close()
+    store.purge(on=True)
+
+
 def test_values_are_bound_never_pasted(store: Store) -> None:
     name = "'; DROP TABLE spans; --"
     store.write(spans([1], name=name))

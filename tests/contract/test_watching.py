@@ -9,8 +9,9 @@ from pathlib import Path
 from collector.query.metrics import metric_names
 from collector.storage.control_insights import Insights
 from collector.storage.control_xray import Groups
-from raywatch.assemble import _jobs, serving
+from raywatch.assemble import serving
 from raywatch.config import load
+from raywatch.jobs import jobs as jobs_of
 from tests.pages.shop import MINUTE, Shop
 
 
@@ -25,7 +26,7 @@ def test_groups_are_watched_every_minute(tmp_path: Path) -> None:
         server.store.settle(remote=True)
         groups = Groups(server.control)
         groups.put(replace(groups.find()[0], insights=True), time.time_ns())
-        jobs = {job.name: job for job in _jobs(server)}
+        jobs = {job.name: job for job in jobs_of(server)}
         assert [jobs[name].seconds for name in ("insights", "figures of groups")] == [60, 60]
         jobs["insights"].run()
         jobs["figures of groups"].run()

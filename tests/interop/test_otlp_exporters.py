@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
-import hashlib
 import json
-import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
+from clients import node_program
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter as GrpcLogs
 from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter as GrpcMetrics
@@ -127,32 +123,8 @@ def send_from_python(exporters: tuple[Any, Any, Any]) -> Sent:
     )))  # fmt: skip
 
 
-def node_modules() -> Path:
-    """A directory with the npm packages, installed once for each list of versions."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("needs Node.js and npm")
-    version = hashlib.sha256((NODE / "package.json").read_bytes()).hexdigest()[:16]
-    target = Path(tempfile.gettempdir()) / f"raywatch-node-{getpass.getuser()}-{version}"
-    if not target.exists():
-        fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{target.name}-"))
-        shutil.copy(NODE / "package.json", fresh)
-        command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
-        done = subprocess.run(command, cwd=fresh, capture_output=True, text=True, timeout=110, check=False)
-        if done.returncode:
-            shutil.rmtree(fresh)
-            message = f"npm could not install the exporters: {done.stderr[-300:]}"
-            (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
-        try:
-            fresh.rename(target)
-        except OSError:  # another worker was faster
-            shutil.rmtree(fresh)
-    return target
-
-
 def send_from_node(served: Running, compression: str) -> Sent:
-    where = node_modules()
-    script = where / "send.mjs"
-    shutil.copy(NODE / "send.mjs", script)
+    script = node_program("node", NODE / "send.mjs")
     done = subprocess.run(
         ["node", str(script), f"http://localhost:{served.http.port}", compression],
         capture_output=True, text=True, timeout=60, check=False,

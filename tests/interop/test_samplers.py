@@ -6,16 +6,11 @@ most of a minute, as the clients report every ten seconds; all families share it
 
 from __future__ import annotations
 
-import getpass
-import hashlib
 import importlib.util
 import json
 import math
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -25,6 +20,7 @@ from typing import Any
 
 import boto3
 import pytest
+from clients import made, node_program
 from programs import environment, serving
 
 HERE = Path(__file__).parent / "samplers"
@@ -50,38 +46,8 @@ class Ran:
     reported: dict[str, int]
 
 
-def made(name: str, source: str, make: Callable[[Path], list[list[str]]]) -> Path:
-    """A directory of packages beside the temporary files, made once for each list of versions."""
-    version = hashlib.sha256(source.encode()).hexdigest()[:16]
-    target = Path(tempfile.gettempdir()) / f"raywatch-{name}-{getpass.getuser()}-{version}"
-    if target.exists():
-        return target
-    fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{target.name}-"))
-    for command in make(fresh):
-        done = subprocess.run(command, cwd=fresh, capture_output=True, text=True, timeout=300, check=False)
-        if done.returncode:
-            shutil.rmtree(fresh)
-            message = f"{command[0]} could not install {name}: {done.stderr[-300:]}"
-            (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
-    try:
-        fresh.rename(target)
-    except OSError:  # another worker was faster
-        shutil.rmtree(fresh)
-    return target
-
-
 def node_command() -> list[str]:
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("needs Node.js and npm")
-    packages = (HERE / "package.json").read_text("utf-8")
-
-    def make(folder: Path) -> list[list[str]]:
-        shutil.copy(HERE / "package.json", folder)
-        return [["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]]
-
-    where = made("samplers-node", packages, make)
-    shutil.copy(HERE / "run.mjs", where)
-    return ["node", str(where / "run.mjs")]
+    return ["node", str(node_program("samplers-node", HERE / "run.mjs"))]
 
 
 def adot_command() -> list[str]:

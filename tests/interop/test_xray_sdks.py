@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import getpass
-import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from clients import node_program
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from receiving import wait_until
 
 from collector.query.model_traces import Span, Trace
 from collector.query.trace import get_trace
-from raywatch.assemble import Serving, serving
+from raywatch.assemble import serving
 from raywatch.config import load
+from raywatch.serving import Serving
 
 HERE = Path(__file__).parent / "xray"
 FLAGS = {"port": "0", "otlp_http": "0", "otlp_grpc": "off", "xray_udp": "0", "xray_tcp": "0"}
@@ -54,31 +52,8 @@ def python(server: Serving) -> str:
 
 
 def node(server: Serving) -> str:
-    where = node_modules()
-    shutil.copy(HERE / "app.js", where)
-    return run(server, ["node", "app.js"], where)
-
-
-def node_modules() -> Path:
-    """A directory with the npm packages, installed once for each list of versions."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("needs Node.js and npm")
-    version = hashlib.sha256((HERE / "package.json").read_bytes()).hexdigest()[:16]
-    target = Path(tempfile.gettempdir()) / f"raywatch-xray-node-{getpass.getuser()}-{version}"
-    if not target.exists():
-        fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{target.name}-"))
-        shutil.copy(HERE / "package.json", fresh)
-        command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
-        done = subprocess.run(command, cwd=fresh, capture_output=True, text=True, timeout=110, check=False)
-        if done.returncode:
-            shutil.rmtree(fresh)
-            message = f"npm could not install the SDK: {done.stderr[-300:]}"
-            (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
-        try:
-            fresh.rename(target)
-        except OSError:  # another worker was faster
-            shutil.rmtree(fresh)
-    return target
+    script = node_program("xray-node", HERE / "app.js")
+    return run(server, ["node", script.name], script.parent)
 
 
 CLIENTS: dict[str, tuple[Callable[[Serving], str], str, str, int]] = {

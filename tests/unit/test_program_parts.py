@@ -18,7 +18,7 @@ from alarms.scheduler import Job, Scheduler
 from collector.errors import RaywatchError, Unauthenticated
 from collector.storage.control import Control
 from raywatch import process, running, show
-from raywatch.assemble import allowed_hosts, authenticator
+from raywatch.application import allowed_hosts, authenticator
 from raywatch.listen import Bind, binds, explain_busy, refuse_open_doors
 from raywatch.process import figures
 from raywatch.running import DataLock, Running
@@ -223,8 +223,8 @@ a000-a100 r-xp 00000000 fe:00 78         /opt/venv/lib/_duckdb.cpython-311-x86_6
 """
 
 
-def test_only_the_code_of_libraries_is_dropped() -> None:
-    assert process._library_pages(MAPS) == [(0x7F80, 0x7FA0), (0xA000, 0xA100)]
+def test_only_what_is_never_written_of_libraries_is_dropped() -> None:
+    assert process._library_pages(MAPS) == [(0x7F00, 0x7F80), (0x7F80, 0x7FA0), (0xA000, 0xA100)]
 
 
 def test_a_process_works_on_after_giving_memory_back() -> None:
