@@ -148,17 +148,21 @@ def _members(value: Any) -> int:
     return sum(map(_members, value)) if value.__class__ is list else 0
 
 
-def pattern_of(text: str, places: Sequence[_Place]) -> str:
-    """The regular expression of all documents of the form."""
-    return _filled(re.escape, text, places, [place.admits.pattern for place in places])
+def form_of(text: str, places: Sequence[_Place]) -> int:
+    """A number that all documents of a form share, and in practice no others."""
+    return hash((*_between(text, places), *[place.admits.pattern for place in places]))
 
 
-def _filled(same: Callable[[str], str], text: str, places: Sequence[_Place], new: Sequence[str]) -> str:
-    """The text with something else in each place."""
+def _between(text: str, places: Sequence[_Place]) -> list[str]:
+    """What stands before, between and after the places."""
     ends = [0, *(place.end for place in places)]
     starts = [*(place.start for place in places), len(text)]
-    parts = [same(text[end:start]) for end, start in zip(ends, starts, strict=True)]
-    return "".join([part for pair in zip(parts, [*new, ""], strict=True) for part in pair])
+    return [text[end:start] for end, start in zip(ends, starts, strict=True)]
+
+
+def _filled(parts: Sequence[str], places: Sequence[str]) -> str:
+    """A text of what stands between the places, with something in each place."""
+    return "".join([part for pair in zip(parts, [*places, ""], strict=True) for part in pair])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -210,7 +214,8 @@ def template_of(
     if trace is None or entity.get("type") == "subsegment":
         return None
     numbers = {place.mark: place.number for place in places}
-    marked = _filled(str, text, places, [*numbers])
+    parts = _between(text, places)
+    marked = _filled(parts, [*numbers])
     caches = Caches()
     rows = Rows(caches)
     try:
@@ -219,7 +224,8 @@ def template_of(
         return None
     if left_out or any(rows.parts.marks()):
         return None
-    return _Draft(numbers).template(re.compile(pattern_of(text, places)), trace, owner, rows, caches)
+    pattern = _filled([*map(re.escape, parts)], [place.admits.pattern for place in places])
+    return _Draft(numbers).template(re.compile(pattern), trace, owner, rows, caches)
 
 
 class _Draft:

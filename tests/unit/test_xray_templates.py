@@ -12,12 +12,12 @@ from xray_documents import DEEP, SUB, Found, alone, decode, decode_all, segment,
 
 from collector.receivers import xray_forms
 from collector.receivers.formats import FormatsDecoder
-from collector.receivers.xray_forms import AGAIN, SAMPLE, TRIES, Forms
+from collector.receivers.xray_forms import REST, SOONEST, TRIES, Forms
 from collector.receivers.xray_spans import Caches, Rows
 from collector.request import Request
 
-WARM = AGAIN * SAMPLE
-"""So many documents of a form make a template."""
+WARM = 4 * SOONEST
+"""So many documents of a form make a template: looked at after one, three and four times that many."""
 
 
 def trace(number: int) -> str:
@@ -224,9 +224,9 @@ def test_what_its_rows_refer_to_is_named_in_every_batch() -> None:
 
 def test_how_many_are_kept_is_bounded(taken: Taken) -> None:
     decoder = FormatsDecoder()
-    forms = [order(1, user=f"user {number}") for number in range(TRIES + 1)]
+    forms = [segment(user=f"user {number}") for number in range(TRIES + 1)]
     for form in forms:
-        decode(*[form] * WARM, decoder=decoder)
+        decode(*[form] * (REST + WARM), decoder=decoder)
     taken.count = 0
     decode(*forms, decoder=decoder)
     assert taken.count == TRIES
