@@ -9,7 +9,7 @@ from typing import Any
 from collector.receivers.xray_spans import Caches, Rows
 from collector.receivers.xray_templates import Template, form_of, places_of, template_of
 
-SOONEST, LATEST = 16, 1_024
+SOONEST, LATEST = 16, 256
 """One in so many documents without a template is looked at, which costs more than decoding it; fewer of them
 while they are all different.
 """

@@ -50,8 +50,10 @@ def _text(most: int) -> _Admits:
 
 _ID = _Admits("(?!0{16})([0-9a-f]{16})", "%016x")
 _TRACE = _Admits("1-(?!0{8}-0{24})([0-9a-f]{8}-[0-9a-f]{24})", "1-00000000-%024x")
-_TIME = _Admits(r"([1-8][0-9]{9}\.[0-9]{1,12})", "%d.5")
+_TIME = _Admits(r"([1-8][0-9]{9}\.[0-9]{1,12}|[1-8]\.[0-9]{1,17}[Ee]\+?0?9)", "%d.5")
 _WHOLE = _Admits("(0|-?[1-9][0-9]{0,17})", "7310000000000000%03d")
+_ALWAYS = (_ID, _TRACE, _TIME)
+"""What is never part of a form, where its marks would be mistaken for it."""
 _SHORT = _text(TEXT)
 _TOP = {"id": _ID, "trace_id": _TRACE, "parent_id": _ID}
 _BELOW = {"id": _ID, "trace_id": _SHORT, "parent_id": _SHORT}
@@ -124,6 +126,8 @@ def places_of(text: str, entity: Mapping[str, Any]) -> list[_Place]:
         admits = _admits(path, kind)
         if admits is not None and re.fullmatch(admits.pattern, text[start:end]):
             places.append(_Place(start, end, len(places), admits))
+        elif admits in _ALWAYS and start < end:
+            return []
     return places if len(places) < _MOST_PLACES else []
 
 

@@ -134,6 +134,11 @@ def test_forms_of_all_kinds(taken: Taken, text: str) -> None:
         json.dumps(segment())[:-1] + ', "user": "first", "user": "second"}',
         json.dumps(segment())[:-1] + ', "metadata": {"m": ' + "[" * 900 + "]" * 900 + "}}",
         json.dumps(segment(name="")),
+        json.dumps(segment(id="000000000000000A")),
+        json.dumps(segment(parent_id="000000000000000A")),
+        json.dumps(segment(start_time=3.5)),
+        json.dumps(segment(subsegments=[subsegment(id=SUB.upper())])),
+        json.dumps(segment(subsegments=[subsegment(end_time=2.5)])),
     ],
 )
 def test_what_has_no_template(taken: Taken, text: str) -> None:
@@ -160,7 +165,8 @@ def replaced(before: str, after: str) -> str:
         replaced(trace(1), "1-581CF771-" + "A" * 24),
         replaced("1478293362.25", "1478293362"),
         replaced("1478293362.25", "9478293362.25"),
-        replaced("1478293362.25", "1.47829336225e9"),
+        replaced("1478293362.25", "1.47829336225e10"),
+        replaced("1478293362.25", "1.47829336225e-9"),
         replaced("1478293362.25", "-1478293362.25"),
         replaced("https://shop/1", "https://shop/" + "x" * 2_000),
         replaced("https://shop/1", "a\\u001fb"),
@@ -193,6 +199,19 @@ def test_what_a_template_does_not_admit_is_decoded_as_ever(taken: Taken, text: s
     found = decode(text, decoder=decoder)
     assert taken.count == 1
     assert plain(found) == plain(decode(text))
+
+
+@pytest.mark.parametrize(
+    "time", ["1478293362.25", "1.47829336225E9", "1.47829336225e+09", "8999999999.999999"]
+)
+def test_times_as_programs_write_them(taken: Taken, time: str) -> None:
+    """Java's SDK writes an exponent."""
+    decoder = FormatsDecoder()
+    written = [json.dumps(order(number), ensure_ascii=False) for number in range(WARM)]
+    decode(*written, decoder=decoder)
+    text = replaced("1478293362.25", time)
+    assert plain(decode(text, segment(), decoder=decoder)) == plain(decode(text, segment()))
+    assert taken.count == 1
 
 
 def test_half_a_surrogate_pair_is_repaired(taken: Taken) -> None:
