@@ -1,4 +1,7 @@
-"""Which forms of documents come again, and their templates, within bounds. Only ever a shortcut."""
+"""Which forms of documents come again, and their templates, within bounds. Only ever a shortcut.
+
+Documents are told of once they were decoded in the usual way. Nothing here may make that cost much more.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,10 @@ while they are all different.
 """
 AGAIN = 3
 """So often a form must have been seen then, before a template is made."""
-REST = 512
-"""So many documents are not looked at after that, as it costs still more: some milliseconds."""
+REST, LONGEST = 16, 8_192
+"""So many documents are not looked at after that, for each template made so far, as it costs still more: some
+milliseconds.
+"""
 TEMPLATES, TRIES = 512, 8
 """How many templates there are at most; how many of them a document is compared with."""
 FORMS = 2_048
@@ -32,6 +37,7 @@ class Forms:
         self._templates: dict[tuple[str, ...], list[Template]] = {}
         self._count = 0
         self._seen: dict[int, int] = {}
+        self._made = 0
         self._interval = self._wait = SOONEST
 
     def take(self, text: str, rows: Rows, tenant: int) -> bool:
@@ -58,7 +64,8 @@ class Forms:
         self._interval = min(2 * self._interval, LATEST) if times == 1 else max(self._interval // 2, SOONEST)
         self._wait = self._interval
         if times == AGAIN:
-            self._wait = REST
+            self._made += 1
+            self._wait = min(REST * self._made, LONGEST)
             owner = self._caches.sources.find(entity["name"], entity)
             template = template_of(text, entity, places, owner)
             if template is not None:

@@ -83,7 +83,7 @@ class Rows:
         self.documents: list[Any] = []
         self.shapes: dict[tuple[str, ...], Shape] = {}
         self.templates: set[object] = set()
-        """Those of which the shapes are noted."""
+        """Those that rows came from; their shapes are noted."""
         self.parts = Parts(caches.shapes, self.shapes)
         self.count = 0
         """How many spans there are."""

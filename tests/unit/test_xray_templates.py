@@ -245,7 +245,7 @@ def test_how_many_are_kept_is_bounded(taken: Taken) -> None:
     decoder = FormatsDecoder()
     forms = [segment(user=f"user {number}") for number in range(TRIES + 1)]
     for form in forms:
-        decode(*[form] * (REST + WARM), decoder=decoder)
+        decode(*[form] * (REST * len(forms) + WARM), decoder=decoder)
     taken.count = 0
     decode(*forms, decoder=decoder)
     assert taken.count == TRIES
