@@ -26,6 +26,7 @@ from collector.receivers.reasons import (
 )
 from collector.receivers.xray_checks import REASONS as CODES
 from collector.receivers.xray_checks import Refused, elements, loads, repaired
+from collector.receivers.xray_forms import Forms
 from collector.receivers.xray_spans import Caches, Rows
 from collector.receivers.xray_tables import tables
 from collector.request import Decoded, Outcome, Request, Unprocessed
@@ -39,17 +40,18 @@ class XrayDecoder:
 
     def __init__(self) -> None:
         self._caches = Caches()
+        self._forms = Forms(self._caches)
 
     def __call__(self, signal: Signal, requests: Sequence[Request], now_ns: int) -> Decoded:  # noqa: ARG002
         """Decode requests into one batch; an outcome for each, in their order."""
         rows = Rows(self._caches)
-        outcomes = [_request(request, rows) for request in requests]
+        outcomes = [_request(request, rows, self._forms) for request in requests]
         rows.finish()
         size = sum(len(request.payload) for request in requests)
         return Decoded(Batch(signal, tables(rows), size), outcomes)
 
 
-def _request(request: Request, rows: Rows) -> Outcome:
+def _request(request: Request, rows: Rows, forms: Forms) -> Outcome:
     before = rows.count
     try:
         documents = _documents(request.payload)
@@ -59,7 +61,8 @@ def _request(request: Request, rows: Rows) -> Outcome:
     refused: Counter[str] = Counter()
     warnings: Counter[str] = Counter()
     for text in documents:
-        _document(text, rows, request.tenant, unprocessed, refused, warnings)
+        if not forms.take(text, rows, request.tenant):
+            _document(text, rows, forms, request.tenant, unprocessed, refused, warnings)
     return Outcome(
         rows.count - before,
         dict(refused),
@@ -95,6 +98,7 @@ def _lenient(payload: bytes) -> Any:
 def _document(  # noqa: PLR0917
     text: str,
     rows: Rows,
+    forms: Forms,
     tenant: int,
     unprocessed: list[Unprocessed],
     refused: Counter[str],
@@ -116,6 +120,8 @@ def _document(  # noqa: PLR0917
                 raise Refused("ParseError", "a document is not an object")  # noqa: TRY301
             if left_out := rows.add(each, written, tenant):
                 warnings.update(left_out)
+            else:
+                forms.learn(written, each)
         except Refused as error:
             unprocessed.append(_told(each, error))
             refused[CODES[error.code]] += 1

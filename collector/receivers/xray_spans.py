@@ -53,7 +53,8 @@ SPAN = (
     "span_id", "parent_id", "start", "end", "name", "kind", "outcome", "status", "status_message",
     "http_method", "http_status", "peer", "peer_type", "shape", "attrs", "in_progress",
 )  # fmt: skip
-"""What `Rows.spans` holds of each span, flat. Ids are hex, times seconds; in progress `end` is `start`."""
+"""What `Rows.spans` holds of each span, flat. Ids are hex, times seconds, as numbers or as a
+text of digits; in progress `end` is `start`."""
 _PEER, _PEER_TYPE = SPAN.index("peer"), SPAN.index("peer_type")
 DOCUMENT = ("tenant", "trace", "source", "spans", "in_progress", "subsegment", "document")
 """What `Rows.documents` holds of each document, flat; its spans follow each other, its own first."""
@@ -81,6 +82,8 @@ class Rows:
         self.spans: list[Any] = []
         self.documents: list[Any] = []
         self.shapes: dict[tuple[str, ...], Shape] = {}
+        self.templates: set[object] = set()
+        """Those that rows came from; their shapes are noted."""
         self.parts = Parts(caches.shapes, self.shapes)
         self.count = 0
         """How many spans there are."""
@@ -251,3 +254,4 @@ class Rows:
                     if not is_aws(self.spans[at + _PEER_TYPE]):
                         self.spans[at + _PEER] = self.spans[at + _PEER_TYPE] = ""
         self._orphans.clear()
+        self._caches.recent.turn()

@@ -73,9 +73,14 @@ def _words(digits: list[str], words: int) -> Ids:
     return np.frombuffer(bytes.fromhex("".join(digits)), ">u8").astype(np.uint64).reshape(-1, words)
 
 
-def _nanoseconds(seconds: list[float]) -> Ints:
+def _nanoseconds(seconds: list[float | str]) -> Ints:
     """A double that holds a time of our days has microseconds, and beyond them only noise."""
-    return np.rint(np.array(seconds, np.float64) * 1e6).astype(np.int64) * 1000
+    doubles: npt.NDArray[np.float64]
+    if str in {*map(type, seconds)}:  # Arrow reads a number in a quarter of the time that Python takes
+        doubles = pa.array([*map(str, seconds)]).cast(pa.float64()).to_numpy()
+    else:
+        doubles = np.array(seconds, np.float64)
+    return np.rint(doubles * 1e6).astype(np.int64) * 1000
 
 
 def _spans(

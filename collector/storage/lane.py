@@ -79,6 +79,7 @@ class Lane:
         self.durations: deque[float] = deque(maxlen=_KEPT_DURATIONS)
         self.committed = Counter[str]()
         self._con = con
+        self._inserter = writer.Inserter(con, signal)
         self._directory = directory
         self._writing = threading.Lock()
         self._reading = Counter[int]()
@@ -86,6 +87,7 @@ class Lane:
 
     def open(self) -> None:
         """Attach what is there, find the commits that the roll-ups do not cover, choose a hot file."""
+        self._inserter.open()
         marks: dict[str, str] = {}
         for signal, created_ns, path in files.found(self._directory) if self._directory else []:
             if signal != self.signal:
@@ -153,7 +155,7 @@ class Lane:
             began = time.perf_counter()
             try:
                 least, greatest = writer.times(self.signal, batch.tables)
-                named = writer.insert(self._con, file, batch, seq)
+                named = self._inserter.insert(file, batch, seq)
             except duckdb.Error as error:
                 self.committed["failed"] += 1
                 raise self._unwell(f"commits to {file.name} fail: {first_line(error)}") from error

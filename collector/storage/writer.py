@@ -15,26 +15,69 @@ from collector.storage.files import NO_TIME, PeriodFile
 _INT64_MAX = 2**63 - 1
 
 
-def insert(con: Connection, file: PeriodFile, batch: Batch, seq: int) -> dict[str, set[int]]:
-    """Insert a batch as commit `seq` in one transaction; the ids that the file names only since then."""
-    named = {}
-    try:
-        with transaction(con):
+class _Incoming:
+    """A table of the batch that is being committed, as DuckDB reads it.
+
+    Registered once and then filled: to register a table of thirty columns costs as much as to insert some
+    hundred of its rows.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._rows = self._nothing = schema.empty_table()
+
+    def fill(self, rows: pa.Table) -> None:
+        """Hold these rows. DuckDB takes their bytes for what the schema says."""
+        same = rows.schema.equals(self._schema)
+        self._rows = rows if same else rows.select(self._schema.names).cast(self._schema)
+
+    def clear(self) -> None:
+        """Let the rows go."""
+        self._rows = self._nothing
+
+    def __arrow_c_schema__(self) -> object:
+        return self._schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._rows.__arrow_c_stream__(requested_schema)
+
+
+class Inserter:
+    """Inserts batches of one signal over one connection. Construct, `open`, `insert`…"""
+
+    def __init__(self, con: Connection, signal: Signal) -> None:
+        self._con = con
+        self._signal: Signal = signal
+        self._incoming = {name: _Incoming(schema) for name, schema in SCHEMAS[signal].items()}
+
+    def open(self) -> None:
+        """Make the connection know the tables of a batch."""
+        for name, incoming in self._incoming.items():
+            self._con.register(f"batch_{name}", incoming)
+
+    def insert(self, file: PeriodFile, batch: Batch, seq: int) -> dict[str, set[int]]:
+        """Insert a batch as commit `seq` in one transaction; the ids that the file names only since then."""
+        named = {}
+        with transaction(self._con):
             for name, table in batch.tables.items():
                 rows = table
                 if name in NAME_KEYS:
                     rows, named[name] = _unknown(table, NAME_KEYS[name], file.known[name])
                 if rows.num_rows:
-                    con.register("batch", rows)
-                    con.execute(_statement(file.alias, batch.signal, name), {"seq": seq})
-    finally:
-        con.unregister("batch")
-    return named
+                    self._insert(file, name, rows, seq)
+        return named
 
-
-def _statement(alias: str, signal: Signal, table: str) -> str:
-    columns = ", ".join(f'"{column}"' for column in SCHEMAS[signal][table].names)
-    return f"INSERT INTO {alias}.{table} (seq, {columns}) SELECT $seq, {columns} FROM batch"
+    def _insert(self, file: PeriodFile, name: str, rows: pa.Table, seq: int) -> None:
+        columns = ", ".join(f'"{column}"' for column in SCHEMAS[self._signal][name].names)
+        incoming = self._incoming[name]
+        incoming.fill(rows)
+        try:
+            self._con.execute(
+                f"INSERT INTO {file.alias}.{name} (seq, {columns}) SELECT $seq, {columns} FROM batch_{name}",
+                {"seq": seq},
+            )
+        finally:
+            incoming.clear()
 
 
 def _unknown(table: pa.Table, key: str, known: set[int]) -> tuple[pa.Table, set[int]]:
