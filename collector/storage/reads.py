@@ -30,6 +30,7 @@ ROLLUPS: dict[Signal, tuple[str, ...]] = {
 }
 
 _WORD = re.compile(r"[a-z_]+")
+_AGAIN_S = 0.05
 
 
 def tables_of(signal: Signal) -> tuple[str, ...]:
@@ -162,9 +163,11 @@ class Deadlines:
                     continue
                 _, number, con = heapq.heappop(self._heap)
                 if number in self._active:
-                    # Under the lock: the cursor cannot have moved on to another read.
+                    # Under the lock: the cursor cannot have moved on to another read. An interrupt that comes
+                    # before the statement has begun is forgotten, so it is said again until the read ends.
                     self._active[number] = True
                     con.interrupt()
+                    heapq.heappush(self._heap, (time.monotonic() + _AGAIN_S, number, con))
 
 
 @contextlib.contextmanager
