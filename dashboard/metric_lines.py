@@ -5,10 +5,12 @@ Every metric is asked on its own: what is wrong with one is said beside it, and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from collector.errors import QueryError
+from collector.query.metric_math import MathLine, Tree, evaluate, ids_of, parse_math
 from collector.query.metrics import exemplars, metric_statistics
 from collector.query.model_metrics import Exemplar, MetricName, MetricSeries, MetricStatistics
 from collector.query.statistics import parse_statistic
@@ -19,6 +21,11 @@ from dashboard.metric_units import unit_of
 from dashboard.timerange import SECOND
 from dashboard.web import Web
 
+MATHS = "="
+"""What an expression over other metrics begins with."""
+_IDS = re.compile(r"\bm([1-9][0-9]{0,3})\b")
+CALCULATED = "Maths"
+"""Stands for the statistic of an expression."""
 MOST_LINES = 100
 MOST_EXEMPLARS = 200
 DAY = 86_400 * SECOND
@@ -41,7 +48,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One metric of the graph: `m` as it stands in the URL, and what came of it."""
+    """One metric of the graph, or maths over those above it: `m` as it stands in the URL, what came of it."""
 
     id: str
     m: str
@@ -51,6 +58,12 @@ class Asked:
     earlier: MetricStatistics | None = None
     exemplars: Sequence[Exemplar] = ()
     problem: Problem | None = None
+    maths: Tree | None = None
+
+    @property
+    def name(self) -> str:
+        """What a line without dimensions is called."""
+        return self.ref.name if self.ref is not None else self.m.strip().removeprefix(MATHS).strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +118,97 @@ def ask(
             else one
             for one in asked
         ]
-    return [_more(web, one, question) for one in asked]
+    return calculated([_more(web, one, question) for one in asked])
+
+
+def calculated(asked: Sequence[Asked]) -> list[Asked]:
+    """With the lines of the expressions, each from the metrics and the expressions above it."""
+    done: list[Asked] = []
+    for one in asked:
+        if one.maths is None:
+            done.append(one)
+            continue
+        try:
+            done.append(_calculated(one, one.maths, {each.id: each for each in done}, len(asked)))
+        except QueryError as error:
+            done.append(replace(one, problem=_problem(error)))
+    return done
+
+
+def _calculated(one: Asked, tree: Tree, above: Mapping[str, Asked], amount: int) -> Asked:
+    offset = len(one.m) - len(one.m.lstrip().removeprefix(MATHS))
+    for each in ids_of(tree):
+        if each.name not in above:
+            at = offset + each.column
+            raise QueryError(_unknown(each.name, one.id, amount), column=at, end=at + len(each.name))
+    used = [above[name] for name in dict.fromkeys(each.name for each in ids_of(tree))]
+    if any(each.problem is not None for each in used):
+        return replace(one, problem=Problem("Not calculated, because of what is wrong above."))
+    founds = [each.found for each in used if each.found is not None]
+    if not founds:
+        raise QueryError("An expression needs a metric: m1, m2, and so on.", column=1, end=len(one.m) + 1)
+    found = _result(one, tree, {each.id: each.found for each in used})
+    earlier = None
+    if any(each.earlier is not None for each in used):
+        earlier = _result(one, tree, {each.id: each.earlier for each in used})
+    return replace(one, found=found, earlier=earlier)
+
+
+def _unknown(name: str, own: str, amount: int) -> str:
+    if name == own:
+        return f"{name} is this expression itself."
+    if int(name[1:]) > amount:
+        return f"There is no {name} in this graph."
+    return f"{name} stands below: an expression uses what is above it."
+
+
+def _result(one: Asked, tree: Tree, used: Mapping[str, MetricStatistics | None]) -> MetricStatistics:
+    """What the expression comes to, over the periods that all of it has."""
+    given = {name: found for name, found in used.items() if found is not None}
+    like = next(iter(given.values()))
+    lines = {
+        name: [
+            MathLine(line.labels, unit_of(line.unit, found.statistic), line.values) for line in found.series
+        ]
+        for name, found in given.items()
+    }
+    result = evaluate(tree, {name: lines.get(name, []) for name in used})
+    notes = (
+        () if not result.lone else (f"{result.lone} lines have no line of the same dimensions to go with.",)
+    )
+    drawn = [
+        MetricSeries(line.labels, line.unit, "", line.values, 0, notes)
+        for line in result.lines
+        if any(value is not None for value in line.values)
+    ]
+    return MetricStatistics("", one.name, CALCULATED, like.period_ns, like.times_ns, drawn, len(drawn))
+
+
+def without(texts: Sequence[str], gone: set[int]) -> list[str]:
+    """The graph without some of its metrics, by their place, and without what is calculated from them.
+
+    The ids of the others change, so they are written anew in the expressions.
+    """
+    gone = set(gone)
+    for at, text in enumerate(texts):
+        if text.lstrip().startswith(MATHS) and gone & {int(n) - 1 for n in _IDS.findall(text)}:
+            gone.add(at)
+    kept = [at for at in range(len(texts)) if at not in gone]
+    now = {str(at + 1): f"m{place}" for place, at in enumerate(kept, 1)}
+
+    def renamed(text: str) -> str:
+        if not text.lstrip().startswith(MATHS):
+            return text
+        return _IDS.sub(lambda match: now.get(match[1], match[0]), text)
+
+    return [renamed(texts[at]) for at in kept]
 
 
 def _one(
     web: Web, name: str, text: str, question: Question, known: Mapping[tuple[str, str], MetricName]
 ) -> Asked:
+    if text.lstrip().startswith(MATHS):
+        return _expression(name, text)
     try:
         ref = parse_ref(text)
     except QueryError as error:
@@ -125,6 +223,17 @@ def _one(
     except QueryError as error:
         return Asked(name, text, ref, statistic, problem=_problem(error))
     return Asked(name, text, ref, statistic, found)
+
+
+def _expression(name: str, text: str) -> Asked:
+    bare = text.lstrip().removeprefix(MATHS)
+    offset = len(text) - len(bare)
+    try:
+        return Asked(name, text, maths=parse_math(bare), statistic=CALCULATED)
+    except QueryError as error:
+        problem = _problem(error)
+        moved = replace(problem, column=problem.column + offset, end=problem.end + offset)
+        return Asked(name, text, statistic=CALCULATED, problem=moved)
 
 
 def _more(web: Web, asked: Asked, question: Question) -> Asked:
@@ -198,7 +307,7 @@ def _with_earlier(line: Line, asked: Asked, series: MetricSeries, shift_ns: int)
 def _names(asked: Asked) -> list[tuple[str, str]]:
     """For each line what tells it from the others, and everything that is known of it."""
     found = asked.found
-    if found is None or asked.ref is None:
+    if found is None:
         return []
     keys = list(dict.fromkeys(key for series in found.series for key in series.labels))
     telling = [
@@ -207,8 +316,8 @@ def _names(asked: Asked) -> list[tuple[str, str]]:
     kinds = {(series.unit, series.type) for series in found.series}
     names = []
     for series in found.series:
-        label = " · ".join(series.labels.get(key, "") or "none" for key in telling) or asked.ref.name
-        full = ", ".join(f"{key}={value}" for key, value in series.labels.items()) or asked.ref.name
+        label = " · ".join(series.labels.get(key, "") or "none" for key in telling) or asked.name
+        full = ", ".join(f"{key}={value}" for key, value in series.labels.items()) or asked.name
         if len(kinds) > 1:
             label, full = (f"{text} ({series.type} {series.unit})".strip() for text in (label, full))
         names.append((label, full))

@@ -1,8 +1,8 @@
 """Metrics: what exists, how it moves, what moves with it.
 
 A tree of namespaces, metrics and dimensions at the left; ticking adds to the graph. The graph is the list of
-`m` in the URL (dashboard/metric_refs.py) with `stat`, `period`, `by` (repeated, `*` all in one line), `cmp`
-(day, week) and `ex` (0: no exemplars).
+`m` in the URL (dashboard/metric_refs.py, or maths over those above: `= m2 / m1 * 100`) with `stat`, `period`,
+`by` (repeated, `*` all in one line), `cmp` (day, week) and `ex` (0: no exemplars).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dashboard import metric_chart, units
 from dashboard.answers import Answer, Problem, Table
 from dashboard.context import Context
 from dashboard.metric_chart import MOST_COLOURED, Dots, Panel
-from dashboard.metric_lines import COMPARED, Asked, Drawn, Question, Row, ask, draw
+from dashboard.metric_lines import COMPARED, Asked, Drawn, Question, Row, ask, draw, without
 from dashboard.metric_refs import EVERYTHING, Ref
 from dashboard.metric_units import unit_of, value_text
 from dashboard.pages.page import Page
@@ -110,7 +110,7 @@ def show(web: Web, ctx: Context) -> Answer:
             "period_ns": next((one.found.period_ns for one in asked if one.found), 0),
             "menus": _menus(ctx, asked, dims, question),
             "only": lambda row: _only(ctx, row),
-            "removed": lambda one: ctx.url(m=[o.m for o in asked if o is not one]),
+            "removed": lambda one: ctx.url(m=without([o.m for o in asked], {asked.index(one)})),
             "notes": _notes(drawn, question),
             "exemplars": _strongest(asked),
             "trace_url": lambda one: ctx.url(f"/traces/{one.trace_id}", span=one.span_id or None),
@@ -224,7 +224,8 @@ def _tree(
             node = Metric(name, ctx.url(m=[*(one.m for one in asked), ref.text]), on=False)
         else:
             own = refs[at]
-            rest = [one.m for one in asked if one.ref is None or one.ref.metric != own.metric] if own else []
+            same = {i for i, ref in enumerate(refs) if ref and own and ref.metric == own.metric}
+            rest = without([one.m for one in asked], same)
             node = Metric(name, ctx.url(m=rest), on=True, dims=_dims(ctx, asked, at, dims))
         found.setdefault(name.namespace, []).append(node)
     few = len(found) <= 2 or bool(ctx.get("find"))
@@ -271,7 +272,7 @@ def _menus(
     points = [key for key, place in keys.items() if place == "point" or key in by]
     senders = [key for key in keys if key not in points]
     compared = ctx.get("cmp")
-    usual = {one.statistic for one in asked if one.found}
+    usual = {one.statistic for one in asked if one.found and one.ref}
     best = f"Best for each ({', '.join(sorted(usual))})" if usual and not stat else "Best for each"
     return {
         "stat": [
@@ -400,13 +401,13 @@ _EXEMPLAR_COLUMNS = ("time_ns", "namespace", "metric", "value", "trace_id", "spa
 def _value_rows(drawn: Drawn) -> Iterator[Sequence[object]]:
     """Every value of every line; a period without a value has no row."""
     for row in drawn.rows:
-        found, ref = row.asked.found, row.asked.ref
-        if found is None or ref is None:
+        found = row.asked.found
+        if found is None:
             continue
         for time, value in zip(found.times_ns, row.series.values, strict=True):
             if value is not None:
                 yield (
-                    time, iso(time), ref.namespace, ref.name, found.statistic, row.full, row.unit, value,
+                    time, iso(time), found.namespace, found.name, found.statistic, row.full, row.unit, value,
                 )  # fmt: skip
 
 

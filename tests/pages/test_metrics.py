@@ -26,6 +26,7 @@ from collector.request import Request
 from collector.storage.control import COLORS
 from dashboard.health import Health
 from dashboard.metric_chart import MOST_COLOURED, colours
+from dashboard.metric_lines import without
 from tests.pages.running import Site, serving
 from tests.pages.shop import EVIL, MINUTE, NOW, attributes
 
@@ -224,6 +225,67 @@ def test_the_day_before_is_dashed(lab: Site) -> None:
     without = html(lab, LEVEL, cmp="week")
     assert "4px,3px" not in without
     assert "Nothing was measured a week before." in without
+
+
+A, B = 'lab/heart level{room="a"} by *', 'lab/heart level{room="b"} by *'
+
+
+def test_maths_over_the_metrics_above(lab: Site) -> None:
+    graph = ask(lab, A, B, "= m2 / m1 * 100", "=m3 - 1", period="60")["graph"]
+    assert [one["statistic"] for one in graph] == ["Average", "Average", "Maths", "Maths"]
+    for one, wanted in zip(graph[2:], (50.0, 49.0), strict=True):
+        (series,) = one["series"]
+        known = [v for v in series["values"] if v is not None]
+        assert len(known) >= 17
+        assert known == pytest.approx([wanted] * len(known))
+        assert series["unit"] == ""
+    page = html(lab, A, B, "= m2 / m1 * 100", period="60")
+    assert "m3 m2 / m1 * 100" in page
+    assert "Maths, 1 line" in page
+    rows = lab.client.get("/metrics.csv", query_string={"m": [A, B, "= m2 / m1"], "table": "values"}).text
+    assert ",m2 / m1,Maths,m2 / m1,,0.5" in rows
+
+
+def test_maths_goes_line_by_line_and_over_the_time_before(lab: Site) -> None:
+    graph = ask(lab, LEVEL, "= m1 * 2", cmp="day", period="60")["graph"]
+    values = {
+        series["labels"]["room"]: next(v for v in series["values"] if v is not None)
+        for series in graph[1]["series"]
+    }
+    assert values == {"a": 8e6, "b": 4e6}
+    assert {series["unit"] for series in graph[1]["series"]} == {graph[0]["series"][0]["unit"]}
+    assert max(v for v in graph[1]["earlier"][0]["values"] if v is not None) == 4e6
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        (["= m1 +"], "Expected a number"),
+        ([LEVEL, "= m2"], "m2 is this expression itself."),
+        ([LEVEL, "= m1 / m9"], "There is no m9 in this graph."),
+        (["= m2 * 2", LEVEL], "m2 stands below: an expression uses what is above it."),
+        ([LEVEL, "= sum(m1)"], "Functions such as sum() are not built"),
+        (["= 1 + 1"], "An expression needs a metric"),
+        (["lab/heart", "= m1 * 2"], "Not calculated, because of what is wrong above."),
+    ],
+)
+def test_what_is_wrong_with_maths_is_said(lab: Site, texts: list[str], told: str) -> None:
+    assert told in html(lab, *texts)
+
+
+def test_the_place_of_a_mistake_in_maths_is_in_the_whole_text(lab: Site) -> None:
+    page = html(lab, LEVEL, " =  M1 * 2")
+    assert "Column 5" in page
+    assert f"{' ' * 4}^^</pre>" in page
+    assert "m=%20%3D%20%20m1%20%2A%202" in page
+
+
+def test_ids_are_written_anew_when_a_metric_goes() -> None:
+    graph = [A, B, LEVEL, "= m2 / m3", "=m4*m1", COUNTER]
+    assert without(graph, {5}) == graph[:5]
+    assert without(graph, {0}) == [B, LEVEL, "= m1 / m2", COUNTER]
+    assert without(graph, {1}) == [A, LEVEL, COUNTER]
+    assert without(["lab/m2 m2", A, "= m2"], {0}) == [A, "= m1"]
 
 
 def test_notes_of_the_question_are_shown_in_words(lab: Site) -> None:
