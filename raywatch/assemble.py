@@ -16,7 +16,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import cast
 
-from alarms.scheduler import Scheduler
 from collector.accounting import Accounting
 from collector.batch import Signal
 from collector.pipeline import Limits as PipelineLimits
@@ -32,7 +31,6 @@ from collector.storage.store import MEMORY, Retention, Store, StoreOptions, open
 from raywatch import listen
 from raywatch.config import Config
 from raywatch.doors import open_doors
-from raywatch.jobs import jobs
 from raywatch.live_settings import LiveRetention, LiveSettings
 from raywatch.running import DataLock, Running
 from raywatch.selfobs import ObservedStore, SelfObservation
@@ -85,9 +83,7 @@ def _start(stack: ExitStack, config: Config, version: str) -> Serving:
     open_doors(stack, server, wanted)
     if lock is not None:
         lock.tell(server.running)
-    scheduler = Scheduler(jobs(server))
-    scheduler.start()
-    stack.callback(scheduler.close)
+    _by_the_clock(stack, server)
     if observation is not None:
         server.afterwards.append(observation.start)
     threading.Thread(target=_afterwards, args=(server,), name="raywatch-afterwards", daemon=True).start()
@@ -95,6 +91,16 @@ def _start(stack: ExitStack, config: Config, version: str) -> Serving:
         server.login = f"{server.running.url}/login?token={control.create_login_token(time.time_ns())}"
     stack.callback(server.closing.set)
     return server
+
+
+def _by_the_clock(stack: ExitStack, server: Serving) -> None:
+    """The doors are open: what is loaded only here keeps nobody waiting."""
+    from alarms.scheduler import Scheduler
+    from raywatch.jobs import jobs
+
+    scheduler = Scheduler(jobs(server))
+    scheduler.start()
+    stack.callback(scheduler.close)
 
 
 def _afterwards(server: Serving) -> None:
