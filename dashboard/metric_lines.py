@@ -23,6 +23,10 @@ from dashboard.web import Web
 
 MATHS = "="
 """What an expression over other metrics begins with."""
+_NO_PAIR = (
+    "Nothing comes of this: no period has a number on both sides, or no two lines have the same dimensions; "
+    "then split both metrics alike, or one of them by *."
+)
 _IDS = re.compile(r"\bm([1-9][0-9]{0,3})\b")
 CALCULATED = "Maths"
 """Stands for the statistic of an expression."""
@@ -144,10 +148,11 @@ def _calculated(one: Asked, tree: Tree, above: Mapping[str, Asked], amount: int)
     used = [above[name] for name in dict.fromkeys(each.name for each in ids_of(tree))]
     if any(each.problem is not None for each in used):
         return replace(one, problem=Problem("Not calculated, because of what is wrong above."))
-    founds = [each.found for each in used if each.found is not None]
-    if not founds:
+    if not used:
         raise QueryError("An expression needs a metric: m1, m2, and so on.", column=1, end=len(one.m) + 1)
     found = _result(one, tree, {each.id: each.found for each in used})
+    if not found.series and any(each.found and each.found.series for each in used):
+        raise QueryError(_NO_PAIR, column=1, end=len(one.m) + 1)
     earlier = None
     if any(each.earlier is not None for each in used):
         earlier = _result(one, tree, {each.id: each.earlier for each in used})
@@ -173,9 +178,7 @@ def _result(one: Asked, tree: Tree, used: Mapping[str, MetricStatistics | None])
         for name, found in given.items()
     }
     result = evaluate(tree, {name: lines.get(name, []) for name in used})
-    notes = (
-        () if not result.lone else (f"{result.lone} lines have no line of the same dimensions to go with.",)
-    )
+    notes = (f"Lines without one of the same dimensions to go with: {result.lone}.",) if result.lone else ()
     drawn = [
         MetricSeries(line.labels, line.unit, "", line.values, 0, notes)
         for line in result.lines

@@ -1,11 +1,12 @@
 """Figures of services and calls from counted latency buckets: what roll-ups hold, added up.
 
-Rows have the columns bucket, requests, errors, throttles, faults; negative rows correct earlier ones.
+Rows have the columns requests, errors, throttles, faults and the lists buckets and counts; negative rows
+correct earlier ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from collector.query.buckets import MINUTE, SECOND, quantiles
@@ -25,17 +26,8 @@ class Figures:
         self.requests = self.errors = self.throttles = self.faults = 0
         self.buckets: dict[int, int] = {}
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        """One more row."""
-        self.requests += row["requests"]
-        self.errors += row["errors"]
-        self.throttles += row["throttles"]
-        self.faults += row["faults"]
-        bucket = row["bucket"]
-        self.buckets[bucket] = self.buckets.get(bucket, 0) + row["requests"]
-
     def add_all(self, row: Mapping[str, Any]) -> None:
-        """A row that holds several buckets: lists `buckets` and `counts` beside the sums."""
+        """One more row."""
         self.requests += row["requests"]
         self.errors += row["errors"]
         self.throttles += row["throttles"]
@@ -61,14 +53,6 @@ class Figures:
         """p50, p95 and p99 in nanoseconds."""
         p50, p95, p99 = quantiles(self.buckets, (0.50, 0.95, 0.99))
         return p50, p95, p99
-
-
-def total(rows: Iterable[Mapping[str, Any]]) -> Figures:
-    """The sum of rows."""
-    figures = Figures()
-    for row in rows:
-        figures.add(row)
-    return figures
 
 
 def served_kinds(by_kind: Mapping[int, Figures]) -> tuple[int, ...]:

@@ -6,7 +6,6 @@ them, `counts`. Rows with negative counts correct earlier ones. Python runs once
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -108,27 +107,24 @@ def add_up(table: pa.Table, keys: Sequence[str]) -> list[dict[str, Any]]:
 
 def _grouped(table: pa.Table, keys: Sequence[str]) -> tuple[Numbers, list[tuple[Any, ...]]]:
     """The group of each row, and what the rows of each group share."""
-    codes = np.zeros(len(table), np.int64)
-    values: list[list[Any]] = []
+    rows, groups = np.zeros(len(table), np.int64), 1
     for key in keys:
         column = table[key].combine_chunks().dictionary_encode()
-        values.append(column.dictionary.to_pylist())
-        codes = codes * len(values[-1]) + _numbers(column.indices)
-    distinct, rows = _distinct(codes, math.prod(len(known) for known in values))
-    columns: list[list[Any]] = []
-    for known in reversed(values):
-        distinct, place = np.divmod(distinct, max(len(known), 1))
-        columns.append([known[each] for each in place.tolist()])
-    return rows, list(zip(*reversed(columns), strict=True))
+        different = len(column.dictionary)
+        rows, groups = _ranked(rows * different + _numbers(column.indices), groups * different)
+    first = np.zeros(groups if len(rows) else 0, np.int64)
+    first[rows[::-1]] = np.arange(len(rows))[::-1]
+    columns = (table[key].take(pa.array(first)).to_pylist() for key in keys)
+    return rows, list(zip(*columns, strict=True))
 
 
-def _distinct(codes: Numbers, below: int) -> tuple[Numbers, Numbers]:
-    """The different codes, ascending, and the place of each code among them."""
+def _ranked(codes: Numbers, below: int) -> tuple[Numbers, int]:
+    """The place of each code among the different ones, ascending, and how many these are."""
     if below > _DENSE:
         found, places = np.unique(codes, return_inverse=True)
-        return found, places.astype(np.int64)
+        return places.astype(np.int64), len(found)
     there = np.bincount(codes, minlength=below) > 0
-    return np.flatnonzero(there), (np.cumsum(there) - 1)[codes]
+    return (np.cumsum(there) - 1)[codes], int(there.sum())
 
 
 def _cells(

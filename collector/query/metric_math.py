@@ -50,7 +50,7 @@ class Id:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Two sides and what is done with them; a sign is `0 - x` in effect and keeps the unit."""
+    """Two sides and what is done with them; a minus before one side is a product with -1."""
 
     sign: str
     left: Tree

@@ -124,18 +124,17 @@ class _Question:
         found: list[Row] = self.table(question, **params).to_pylist()
         return found
 
-    def table(self, question: str, **params: Any) -> pa.Table:
-        """The same as columns."""
+    def table(self, question: str, *, many: bool = False, **params: Any) -> pa.Table:
+        """The same as columns. many: as `read`."""
         start = params.get("since_ns", self.start)
         values = {**self.params, **params}
-        many = question == "services_series"
         return ask(self.timed, load_sql(question), values, start_ns=start, end_ns=self.end, many=many)
 
     def figures(self, steps: int) -> ServiceFigures:
         """Figures of services per step."""
         step = time_step(self.start, self.end, steps, MINUTE)
         times = time_buckets(self.start, self.end, step)
-        table = self.table("services_series", origin_ns=times.start, step_ns=step)
+        table = self.table("services_series", many=True, origin_ns=times.start, step_ns=step)
         return ServiceFigures(table, step, times)
 
     def calls(self) -> list[tuple[str, str]]:
@@ -213,7 +212,7 @@ def latency_distribution(
     """Durations of the requests a service (or one operation of it, then from the spans) served."""
     question = _question(Timed.of(store, deadline), (start_ns, end_ns), end_ns, tenant, service=service)
     if operation:
-        bounds = {"start_ns": start_ns, "end_ns": end_ns, "operation": operation}
+        bounds: dict[str, Any] = {"start_ns": start_ns, "end_ns": end_ns, "operation": operation}
         return _distribution(question.table("services_operation_latency", **bounds))
     return _distribution(question.table("services_latency"), only_served=True)
 
@@ -235,7 +234,12 @@ def edge_distribution(
     question = _question(Timed.of(store, deadline), (start_ns, end_ns), end_ns, tenant)
     caller_type, _, caller = source.partition(":")
     callee_type, _, callee = target.partition(":")
-    ends = {"caller": caller, "caller_type": caller_type, "callee": callee, "callee_type": callee_type}
+    ends: dict[str, Any] = {
+        "caller": caller,
+        "caller_type": caller_type,
+        "callee": callee,
+        "callee_type": callee_type,
+    }
     return _distribution(question.table("services_edge_latency", **ends))
 
 

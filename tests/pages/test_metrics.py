@@ -266,6 +266,7 @@ def test_maths_goes_line_by_line_and_over_the_time_before(lab: Site) -> None:
         (["= m2 * 2", LEVEL], "m2 stands below: an expression uses what is above it."),
         ([LEVEL, "= sum(m1)"], "Functions such as sum() are not built"),
         (["= 1 + 1"], "An expression needs a metric"),
+        ([LEVEL, MANY, "= m1 / m2"], "no two lines have the same dimensions"),
         (["lab/heart", "= m1 * 2"], "Not calculated, because of what is wrong above."),
     ],
 )
