@@ -95,3 +95,19 @@ def test_sums_of_a_further_column() -> None:
     assert dict(zip(found.keys, found.sums(np.array([1.5, 2.0, 4.0])), strict=True)) == {
         ("web",): 5.5, ("cart",): 2.0,
     }  # fmt: skip
+
+
+def test_keys_of_many_different_values_stay_apart() -> None:
+    """More combinations than a number of 64 bits can tell."""
+    names = [f"key{column}" for column in range(6)]
+    keys = {name: [f"{name}-{at}" for at in range(3000)] for name in names}
+    figures = {
+        "outcome": [0] * 3000,
+        "requests": list(range(3000)),
+        "buckets": [[1]] * 3000,
+        "counts": [[at] for at in range(3000)],
+    }
+    found = add_up(pa.table({**keys, **figures}), names)
+    assert {tuple(each[name] for name in names): each["requests"] for each in found} == {
+        tuple(keys[name][at] for name in names): at for at in range(3000)
+    }
