@@ -183,8 +183,9 @@ def row_keys(fixed: Sequence[npt.NDArray[Any]], texts: Sequence[pa.Array]) -> pa
 def list_bytes(lists: pa.ListArray) -> pa.BinaryArray:
     """Lists of 8-byte numbers as byte strings, without copying."""
     values = lists.values
-    ends = offsets(lists) * 8 + values.offset * 8
-    data = values.buffers()[1] if len(values) else pa.py_buffer(b"")
+    # Of no numbers at all there may be no buffer, whatever the offset says.
+    first, data = (values.offset, values.buffers()[1]) if len(values) else (0, pa.py_buffer(b""))
+    ends = (offsets(lists) + first) * 8
     return pa.Array.from_buffers(pa.binary(), len(lists), [None, pa.py_buffer(ends.astype(np.int32)), data])
 
 

@@ -33,6 +33,7 @@ DECODE: dict[Signal, Callable[[pa.RecordBatch, Group], Items]] = {
 @pytest.mark.parametrize("signal", SIGNALS)
 @settings(max_examples=30, deadline=None)
 @given(seeds=st.lists(st.integers(0, 2**32), min_size=3, max_size=5), start=st.integers(0, 3))
+@example(seeds=[0, 0, 454, 135], start=3)
 def test_a_slice_of_a_batch_is_decoded_as_its_requests_are(
     signal: Signal, seeds: list[int], start: int
 ) -> None:
