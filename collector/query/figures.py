@@ -1,15 +1,12 @@
-"""Figures of services and calls from counted latency buckets: what roll-ups hold, added up.
-
-Rows have the columns requests, errors, throttles, faults and the lists buckets and counts; negative rows
-correct earlier ones.
-"""
+"""Figures of services and calls from counted latency buckets: what roll-ups hold, added up. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from collector.query.buckets import MINUTE, SECOND, quantiles
+from collector.histograms import Histograms, Key
+from collector.query.buckets import MINUTE, SECOND, middle
 from collector.query.model_traces import Counts
 
 INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
@@ -17,59 +14,54 @@ SERVED = ((SERVER, CONSUMER), (INTERNAL, 0), (CLIENT, PRODUCER))
 """The kinds of spans that are a service's requests: the first of these that it has any of."""
 
 
-class Figures:
-    """A sum of rows."""
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Requests and the percentiles of their durations; None without requests."""
 
-    __slots__ = ("buckets", "errors", "faults", "requests", "throttles")
-
-    def __init__(self) -> None:
-        self.requests = self.errors = self.throttles = self.faults = 0
-        self.buckets: dict[int, int] = {}
-
-    def add_all(self, row: Mapping[str, Any]) -> None:
-        """One more row."""
-        self.requests += row["requests"]
-        self.errors += row["errors"]
-        self.throttles += row["throttles"]
-        self.faults += row["faults"]
-        for bucket, count in zip(row["buckets"], row["counts"], strict=True):
-            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
-
-    def merge(self, other: Figures) -> None:
-        """The rows of another sum."""
-        self.requests += other.requests
-        self.errors += other.errors
-        self.throttles += other.throttles
-        self.faults += other.faults
-        for bucket, count in other.buckets.items():
-            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
-
-    def counts(self) -> Counts:
-        """Requests by outcome, each counted once."""
-        ok = self.requests - self.errors - self.throttles - self.faults
-        return Counts(ok, self.errors, self.throttles, self.faults, self.requests)
-
-    def quantiles(self) -> tuple[int | None, int | None, int | None]:
-        """p50, p95 and p99 in nanoseconds."""
-        p50, p95, p99 = quantiles(self.buckets, (0.50, 0.95, 0.99))
-        return p50, p95, p99
+    counts: Counts
+    p50_ns: int | None = None
+    p95_ns: int | None = None
+    p99_ns: int | None = None
 
 
-def served_kinds(by_kind: Mapping[int, Figures]) -> tuple[int, ...]:
-    """The kinds of spans that are a service's requests."""
-    for kinds in SERVED:
-        if any(kind in by_kind and by_kind[kind].requests > 0 for kind in kinds):
-            return kinds
-    return ()
+NOTHING = Figure(Counts())
 
 
-def served(by_kind: Mapping[int, Figures]) -> Figures:
-    """A service's requests, out of its spans of each kind."""
-    figures = Figures()
-    for kind in served_kinds(by_kind):
-        if kind in by_kind:
-            figures.merge(by_kind[kind])
-    return figures
+def figures(found: Histograms) -> dict[Key, Figure]:
+    """The figures of each group, by its key."""
+    quantiles = [found.quantiles(share) for share in (0.50, 0.95, 0.99)]
+    told = zip(found.keys, found.outcomes.tolist(), *quantiles, strict=True)
+    return {
+        key: Figure(_counts(outcomes), *(_middle(bucket) for bucket in buckets))
+        for key, outcomes, *buckets in told
+    }
+
+
+def _counts(outcomes: Sequence[int]) -> Counts:
+    ok, error, throttle, fault = outcomes
+    return Counts(ok, error, throttle, fault, sum(outcomes))
+
+
+def _middle(bucket: int | None) -> int | None:
+    return None if bucket is None else middle(bucket)
+
+
+def served(red: Histograms) -> Histograms:
+    """What services served, by service and further keys, out of groups by service, kind of span and these."""
+    ranks: dict[str, int] = {}
+    requests = red.outcomes.sum(axis=1).tolist()
+    for (service, kind, *_), number in zip(red.keys, requests, strict=True):
+        # Kinds without any request come after all others.
+        rank = _rank(kind) if number > 0 else len(SERVED) + _rank(kind)
+        ranks[service] = min(rank, ranks.get(service, rank))
+    return red.by(
+        (service, *rest) if _rank(kind) == ranks[service] % len(SERVED) else None
+        for service, kind, *rest in red.keys
+    )
+
+
+def _rank(kind: int) -> int:
+    return next((rank for rank, kinds in enumerate(SERVED) if kind in kinds), len(SERVED) - 1)
 
 
 def whole_minutes(start_ns: int, end_ns: int) -> tuple[int, int]:

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.aws_names import is_aws
-from collector.query.covered import covered, covered_seconds
-from collector.query.figures import Figures, seconds_between, served, whole_minutes
-from collector.query.histograms import add_up
+from collector.histograms import Histograms
+from collector.query.buckets import HOUR
+from collector.query.covered import covered
+from collector.query.figures import NOTHING, Figure, figures, seconds_between, served, whole_minutes
 from collector.query.matching import AROUND, ask, match
 from collector.query.model_traces import Graph, GraphEdge, GraphNode, NodeType, TraceSelection
 from collector.query.reader import Reader, Timed, load_sql
@@ -21,6 +23,8 @@ from collector.query.trace_ids import trace_number
 Row = Mapping[str, Any]
 Key = tuple[str, NodeType]
 _IDS = "/*ids*/"
+_CALLERS = ("service", "client", "queue")
+"""Who is a node beside services of AWS."""
 _CALL = ("caller", "caller_type", "callee", "callee_type", "link")
 
 
@@ -30,28 +34,25 @@ def service_graph(store: Reader, selection: TraceSelection, *, now_ns: int, dead
     if selection.filter.strip() or selection.dmin_ns is not None or selection.dmax_ns is not None:
         return _graph_of_matching(timed, selection, now_ns)
     start, end = whole_minutes(selection.start_ns, selection.end_ns)
-    params = {"tenant": selection.tenant, "start_ns": start, "end_ns": end}
     edges, red = (
-        ask(timed, load_sql(question), params, start_ns=start, end_ns=end, many=True)
-        for question in ("graph_edges", "graph_red")
+        timed.summed(table, start, end, grain_ns=HOUR, tenant=selection.tenant) for table in ("edges", "red")
     )
-    minutes = pc.min_max(red["minute_ns"]).as_py()
-    seconds = covered_seconds(minutes["min"], minutes["max"], start, end, now_ns)
+    seconds = covered(timed, start, end, now_ns=now_ns, tenant=selection.tenant)
     graph = Graph(start, end, seconds, (), (), None)
     namespaces = _namespaces(timed, selection.tenant, start, end)
-    return draw(graph, add_up(edges, _CALL), add_up(red, ("service", "kind")), namespaces)
+    return _draw(graph, edges, red, namespaces)
 
 
 def _graph_of_matching(timed: Timed, selection: TraceSelection, now_ns: int) -> Graph:
     matching = match(timed, selection)
     ids = ", ids AS (SELECT trace_hi, trace_lo FROM matched)"
-    rows = matching.ask(timed, "graph_spans", (_IDS, ids)).to_pylist()
+    rows = matching.ask(timed, "graph_spans", (_IDS, ids))
     start, end = selection.start_ns, selection.end_ns
     names = _namespaces(timed, selection.tenant, start, end)
     minutes = whole_minutes(start, end)
     seconds = covered(timed, *minutes, now_ns=now_ns, tenant=selection.tenant)
     graph = Graph(start, end, min(seconds, seconds_between(start, end, now_ns)), (), (), 0)
-    return _draw_rows(graph, rows, names)
+    return _draw_parts(graph, rows, names)
 
 
 def trace_graph(store: Reader, trace_id: str, *, tenant: int = 0, deadline: float = 10.0) -> Graph | None:
@@ -67,7 +68,7 @@ def trace_graph(store: Reader, trace_id: str, *, tenant: int = 0, deadline: floa
     values = {**place, **bounds}
     table = ask(timed, text, values, start_ns=start - AROUND, end_ns=end)
     names = _namespaces(timed, tenant, start, end)
-    return _draw_rows(Graph(start, end, 0.0, (), (), 1), table.to_pylist(), names)
+    return _draw_parts(Graph(start, end, 0.0, (), (), 1), table, names)
 
 
 def _namespaces(timed: Timed, tenant: int, start: int, end: int) -> list[Row]:
@@ -76,29 +77,29 @@ def _namespaces(timed: Timed, tenant: int, start: int, end: int) -> list[Row]:
     return timed.named("resources", seen["resource_id"].to_pylist(), start_ns=start, end_ns=end)
 
 
-def _draw_rows(graph: Graph, rows: Iterable[Row], namespaces: Iterable[Row]) -> Graph:
-    parts: dict[str, list[Row]] = {"edge": [], "red": [], "traces": []}
-    for row in rows:
-        parts[row["part"]].append(row)
-    red = [{**row, "service": row["caller"], "kind": int(row["callee_type"])} for row in parts["red"]]
-    counted = replace(graph, traces=parts["traces"][0]["requests"])
-    return draw(counted, parts["edge"], red, namespaces)
+def _draw_parts(graph: Graph, parts: pa.Table, namespaces: Iterable[Row]) -> Graph:
+    """The graph from the rows of graph_spans.sql."""
+    edges, red, traces = (parts.filter(pc.equal(parts["part"], part)) for part in ("edge", "red", "traces"))
+    red = red.select(["caller", "kind", "outcome", "requests", "buckets", "counts"])
+    counted = replace(graph, traces=traces["requests"][0].as_py())
+    return _draw(counted, edges, red.rename_columns({"caller": "service"}), namespaces)
 
 
-def draw(graph: Graph, edges: Iterable[Row], red: Iterable[Row], namespaces: Iterable[Row]) -> Graph:
-    """The graph with its nodes and edges, from the rows of graph_edges.sql and graph_red.sql, added up."""
-    calls: dict[tuple[Key, Key, bool], Figures] = {}
+def _draw(graph: Graph, edges: pa.Table, red: pa.Table, namespaces: Iterable[Row]) -> Graph:
+    """The graph with its nodes and edges, from rows of the roll-ups or such as would be in them."""
     types: dict[Key, set[str]] = {}
-    for row in edges:
-        caller, callee = (_key(row[end], row[f"{end}_type"], types) for end in ("caller", "callee"))
-        calls.setdefault((caller, callee, row["link"]), Figures()).add_all(row)
-    calls = {key: figures for key, figures in calls.items() if figures.requests > 0}
-    nodes: dict[Key, Figures] = {(name, "service"): figures for name, figures in services(red).items()}
-    for (caller, callee, _), figures in calls.items():
-        nodes.setdefault(caller, Figures())
-        of_callee = nodes.setdefault(callee, Figures())
-        if callee[1] != "service":
-            of_callee.merge(figures)
+    found = Histograms.of(edges, _CALL)
+    told = found.by([_call(key, types) for key in found.keys])
+    calls = {key: figure for key, figure in figures(told).items() if figure.counts.total > 0}
+    by_callee = told.by(key[1] if key in calls and key[1][1] != "service" else None for key in told.keys)
+    nodes: dict[Key, Figure] = {
+        (service, "service"): figure
+        for (service,), figure in figures(served(Histograms.of(red, ("service", "kind")))).items()
+    }
+    nodes |= cast("dict[Key, Figure]", figures(by_callee))
+    for caller, callee, _ in calls:
+        nodes.setdefault(caller, NOTHING)
+        nodes.setdefault(callee, NOTHING)
     names: dict[str, set[str]] = {}
     for row in namespaces:
         names.setdefault(row["service"], set()).add(row["namespace"])
@@ -112,6 +113,14 @@ def draw(graph: Graph, edges: Iterable[Row], red: Iterable[Row], namespaces: Ite
     )
 
 
+def _call(key: tuple[Any, ...], types: dict[Key, set[str]]) -> tuple[Key, Key, bool] | None:
+    """The ends of a call; None of one that only X-Ray's graph shows."""
+    caller, caller_type, callee, callee_type, link = key
+    if caller_type not in _CALLERS and not is_aws(caller_type):
+        return None
+    return _key(caller, caller_type, types), _key(callee, callee_type, types), link
+
+
 def _key(name: str, type_: str, types: dict[Key, set[str]]) -> Key:
     """The node of one end of a call; AWS services are one kind of node, and `types` keeps what X-Ray says."""
     if not is_aws(type_):
@@ -122,49 +131,39 @@ def _key(name: str, type_: str, types: dict[Key, set[str]]) -> Key:
     return key
 
 
-def services(red: Iterable[Row]) -> dict[str, Figures]:
-    """The requests of each service, from rows by service, kind and bucket."""
-    kinds: dict[str, dict[int, Figures]] = {}
-    for row in red:
-        kinds.setdefault(row["service"], {}).setdefault(row["kind"], Figures()).add_all(row)
-    return {service: served(by_kind) for service, by_kind in kinds.items()}
-
-
 def node_id(key: Key) -> str:
     """The id of a node."""
     name, kind = key
     return f"{kind}:{name}"
 
 
-def _node(key: Key, figures: Figures, names: Mapping[str, set[str]], per_second: float) -> GraphNode:
+def _node(key: Key, figure: Figure, names: Mapping[str, set[str]], per_second: float) -> GraphNode:
     name, kind = key
     spaces = names.get(name, set()) if kind == "service" else set()
-    p50, p95, p99 = figures.quantiles()
     return GraphNode(
         id=node_id(key),
         name=name,
         type=kind,
         namespace=next(iter(spaces)) if len(spaces) == 1 else "",
-        counts=figures.counts(),
-        rate=figures.requests * per_second,
-        p50_ns=p50,
-        p95_ns=p95,
-        p99_ns=p99,
+        counts=figure.counts,
+        rate=figure.counts.total * per_second,
+        p50_ns=figure.p50_ns,
+        p95_ns=figure.p95_ns,
+        p99_ns=figure.p99_ns,
     )
 
 
-def _edge(key: tuple[Key, Key, bool], figures: Figures, per_second: float) -> GraphEdge:
+def _edge(key: tuple[Key, Key, bool], figure: Figure, per_second: float) -> GraphEdge:
     caller, callee, link = key
     source, target = node_id(caller), node_id(callee)
-    p50, p95, p99 = figures.quantiles()
     return GraphEdge(
         id=f"{source}>{target}" + (" link" if link else ""),
         source=source,
         target=target,
         link=link,
-        counts=figures.counts(),
-        rate=figures.requests * per_second,
-        p50_ns=p50,
-        p95_ns=p95,
-        p99_ns=p99,
+        counts=figure.counts,
+        rate=figure.counts.total * per_second,
+        p50_ns=figure.p50_ns,
+        p95_ns=figure.p95_ns,
+        p99_ns=figure.p99_ns,
     )

@@ -57,6 +57,19 @@ class Reader(Protocol):
         """The rows of resources, scopes, shapes or series with these ids."""
         ...
 
+    def summed(
+        self,
+        table: str,
+        start_ns: int,
+        end_ns: int,
+        *,
+        grain_ns: int,
+        tenant: int = ...,
+        deadline: float = ...,
+    ) -> pa.Table:
+        """The rows of `red` or `edges` in a range of minutes, intervals of `grain_ns` perhaps added up."""
+        ...
+
 
 class Watched(Reader, Protocol):
     """The reading side for what asks again and again, whether anything happened or not."""
@@ -112,6 +125,12 @@ class Timed:
     ) -> list[Mapping[str, Any]]:
         """What rows of traces refer to by these ids, as the store's `named`."""
         return self.store.named("traces", table, ids, start_ns=start_ns, end_ns=end_ns, deadline=self.left)
+
+    def summed(self, table: str, start_ns: int, end_ns: int, *, grain_ns: int, tenant: int) -> pa.Table:
+        """Roll-up rows, as the store's `summed`."""
+        return self.store.summed(
+            table, start_ns, end_ns, grain_ns=grain_ns, tenant=tenant, deadline=self.left
+        )
 
 
 def ask(

@@ -8,15 +8,16 @@ from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from collector.attributes import unescape
-from collector.query.buckets import DAY, MINUTE, middle, time_buckets, time_step
+from collector.histograms import Histograms
+from collector.query.buckets import DAY, HOUR, MINUTE, middle, time_buckets, time_step
 from collector.query.covered import covered
 from collector.query.cursors import decode_cursor, encode_cursor
-from collector.query.figures import Figures, served_kinds, whole_minutes
+from collector.query.figures import served, whole_minutes
 from collector.query.filters.places import find_places
 from collector.query.filters.predicate import Attributes, Binder
-from collector.query.histograms import add_up
 from collector.query.matching import ask
 from collector.query.model_traces import (
     KINDS,
@@ -42,6 +43,8 @@ Row = Mapping[str, Any]
 VERSIONS_SEEN = 7 * DAY
 """How long before a range a version counts as having been there."""
 MAX_STEPS = 120
+_GRAINS = (HOUR, 15 * MINUTE, 5 * MINUTE)
+"""How long the intervals are that may come added up: the longest of which a step has a whole number."""
 SPARKLINE = 60
 
 
@@ -134,8 +137,11 @@ class _Question:
         """Figures of services per step."""
         step = time_step(self.start, self.end, steps, MINUTE)
         times = time_buckets(self.start, self.end, step)
-        table = self.table("services_series", many=True, origin_ns=times.start, step_ns=step)
-        return ServiceFigures(table, step, times)
+        grain = next((each for each in _GRAINS if step % each == 0), MINUTE)
+        red = self.timed.summed("red", self.start, self.end, grain_ns=grain, tenant=self.params["tenant"])
+        if self.params["service"]:
+            red = red.filter(pc.equal(red["service"], self.params["service"]))
+        return ServiceFigures(red, step, times)
 
     def calls(self) -> list[tuple[str, str]]:
         """Which service calls which."""
@@ -213,8 +219,11 @@ def latency_distribution(
     question = _question(Timed.of(store, deadline), (start_ns, end_ns), end_ns, tenant, service=service)
     if operation:
         bounds: dict[str, Any] = {"start_ns": start_ns, "end_ns": end_ns, "operation": operation}
-        return _distribution(question.table("services_operation_latency", **bounds))
-    return _distribution(question.table("services_latency"), only_served=True)
+        return _distribution(
+            Histograms.of(question.table("services_operation_latency", **bounds), ("outcome",))
+        )
+    red = Histograms.of(question.table("services_latency"), ("service", "kind", "outcome"))
+    return _distribution(served(red))
 
 
 def edge_distribution(
@@ -240,23 +249,14 @@ def edge_distribution(
         "callee": callee,
         "callee_type": callee_type,
     }
-    return _distribution(question.table("services_edge_latency", **ends))
+    return _distribution(Histograms.of(question.table("services_edge_latency", **ends), ("outcome",)))
 
 
-def _distribution(table: pa.Table, *, only_served: bool = False) -> Distribution:
-    keys = ("outcome", "kind") if only_served else ("outcome",)
-    found = add_up(table, keys)
-    if only_served:
-        by_kind: dict[int, Figures] = {}
-        for row in found:
-            by_kind.setdefault(row["kind"], Figures()).add_all(row)
-        chosen = served_kinds(by_kind)
-        found = [row for row in found if row["kind"] in chosen]
+def _distribution(found: Histograms) -> Distribution:
+    """Of histograms by outcome."""
     buckets: dict[Outcome, dict[int, int]] = {name: {} for name in OUTCOMES}
-    for row in found:
-        of_outcome = buckets[OUTCOMES[row["outcome"]]]
-        for bucket, count in zip(row["buckets"], row["counts"], strict=True):
-            of_outcome[bucket] = of_outcome.get(bucket, 0) + count
+    for (*_, outcome), (each, counts) in zip(found.keys, found.lists(), strict=True):
+        buckets[OUTCOMES[outcome]].update(zip(each, counts, strict=True))
     return distribution(buckets, ())
 
 

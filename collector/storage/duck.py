@@ -7,7 +7,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from collector.storage.engine import SCHEMA_VERSION, Connection, connect
 from collector.storage.keeper import Keeper
 from collector.storage.lane import Lane, first_line
 from collector.storage.names import Names
-from collector.storage.reads import Deadlines, Readers
+from collector.storage.reads import Choice, Deadlines, Readers
 from collector.storage.roller import Roller
 from collector.storage.store import (
     Capabilities,
@@ -32,6 +32,7 @@ from collector.storage.store import (
     StoreOptions,
     StoreStats,
 )
+from collector.storage.sums import Range, Sums
 from collector.storage.userquery import Desk
 
 T = TypeVar("T")
@@ -61,6 +62,7 @@ class DuckStore:
         self._desk: Desk | None = None
         self._deadlines = Deadlines()
         self._names = {signal: Names() for signal in SIGNALS}
+        self._sums = Sums()
 
     # Lifecycle
 
@@ -193,17 +195,53 @@ class DuckStore:
         many: bool = False,
     ) -> pa.Table:
         """Answer one of our own SELECTs."""
-        readers, lane = self._opened(self._readers), self._lanes[signal]
+        readers = self._opened(self._readers)
+
+        def read(choice: Choice) -> pa.Table:
+            return readers.read(choice, sql, params, deadline, many=many)
+
+        return self._chosen(signal, start_ns, end_ns, read)
+
+    def _chosen(
+        self,
+        signal: Signal,
+        start_ns: int | None,
+        end_ns: int | None,
+        read: Callable[[Choice], pa.Table],
+    ) -> pa.Table:
+        lane = self._lanes[signal]
         try:
             with lane.choose(start_ns, end_ns) as choice:
-                return readers.read(choice, sql, params, deadline, many=many)
+                return read(choice)
         except duckdb.Error as error:
             if "invalidated" not in str(error):
                 raise
             # A checkpoint has failed. The rows are in the log: attach again, then read again.
             self._opened(self._keeper).mend(lane)
         with lane.choose(start_ns, end_ns) as choice:
-            return readers.read(choice, sql, params, deadline, many=many)
+            return read(choice)
+
+    def summed(
+        self,
+        table: str,
+        start_ns: int,
+        end_ns: int,
+        *,
+        grain_ns: int,
+        tenant: int = 0,
+        deadline: float = 10.0,
+    ) -> pa.Table:
+        """Roll-up rows, whole intervals added up."""
+        readers, until = self._opened(self._readers), time.monotonic() + deadline
+        asked = Range(table, tenant, start_ns, end_ns, grain_ns)
+
+        def read(choice: Choice) -> pa.Table:
+            def part(sql: str, params: Mapping[str, object]) -> pa.Table:
+                return readers.read(choice, sql, params, until - time.monotonic(), many=True)
+
+            return self._sums.rows(asked, choice, part)
+
+        return self._chosen("traces", start_ns, end_ns, read)
 
     def named(
         self,

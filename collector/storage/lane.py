@@ -72,6 +72,7 @@ class Lane:
         self.commits: deque[Commit] = deque()
         self.drained: deque[PeriodFile] = deque()
         self.leaving: list[PeriodFile] = []
+        self.removed = 0
         self.closing = False
         self.suspect = False
         self.mending = False
@@ -296,8 +297,12 @@ class Lane:
     def remove(self, file: PeriodFile) -> None:
         """New reads do not see the file any more; it can be deleted when the others have ended."""
         with self.lock:
-            self.files.remove(file)
-            self.leaving.append(file)
+            self._let_go(file)
+
+    def _let_go(self, file: PeriodFile) -> None:
+        self.files.remove(file)
+        self.leaving.append(file)
+        self.removed += 1
 
     def start_over(self) -> None:
         """Turn to a new, empty file and let all others go. Neither the roller nor the keeper is at work.
@@ -317,8 +322,7 @@ class Lane:
                 self.rolled = self.flushed = self.judged = self.given_up = self.seq
                 for file in old:
                     file.state = "sealed"
-                    self.files.remove(file)
-                    self.leaving.append(file)
+                    self._let_go(file)
                 self.lock.notify_all()
 
     @contextmanager
@@ -351,12 +355,13 @@ class Lane:
             self.lock.wait_for(lambda: not self.mending, timeout=_PATIENCE)
             chosen = tuple(file for file in self.files if file.meets(start_ns, end_ns))
             sources = tuple(Source(file.alias, file.state == "sealed") for file in chosen)
-            flushed, rolled = self.flushed, self.rolled
+            choice = Choice(self.signal, sources, self.flushed, self.rolled, self.removed)
+            flushed = self.flushed
             self._reading[flushed] += 1
             for file in chosen:
                 file.readers += 1
         try:
-            yield Choice(self.signal, sources, flushed, rolled)
+            yield choice
         finally:
             with self.lock:
                 self._reading[flushed] -= 1

@@ -49,13 +49,15 @@ class Source:
 @dataclass(frozen=True, slots=True)
 class Choice:
     """What a read looks at: the files of a signal, the last commit whose roll-ups they hold, and the last one
-    that the live roll-ups cover; a read may find more of these by then.
+    that the live roll-ups cover; a read may find more of these by then. removed: how many files had been
+    removed.
     """
 
     signal: Signal
     sources: tuple[Source, ...]
     flushed: int
     rolled: int
+    removed: int = 0
 
 
 def view_sql(signal: Signal, table: str, sources: Sequence[Source]) -> str:

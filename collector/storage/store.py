@@ -185,6 +185,22 @@ class Store(Protocol):
         Ids that are nowhere are left out. start_ns, end_ns: of the rows that refer to them, as for `read`.
         """
 
+    def summed(
+        self,
+        table: str,
+        start_ns: int,
+        end_ns: int,
+        *,
+        grain_ns: int,
+        tenant: int = 0,
+        deadline: float = 10.0,
+    ) -> pa.Table:
+        """The rows of `red` or `edges` in a range of minutes, without `seq`, `tenant` and `duration_ns`.
+
+        The rows of an interval of `grain_ns`, counted from 1970, may come added up: one for each key and
+        outcome, with `minute_ns` at the interval's start.
+        """
+
     def may_hold(self, signal: Signal, start_ns: int, end_ns: int) -> bool:
         """Whether there may be items of [start_ns, end_ns); if not, a read would find none."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.query import histograms
+from collector import histograms
+from collector.histograms import Histograms
 from collector.query.buckets import middle, quantile
-from collector.query.histograms import Histograms, add_up
 
 SCHEMA = pa.schema(
     [
@@ -35,6 +36,10 @@ def table(*rows: dict[str, Any]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), SCHEMA)
 
 
+def added_up(rows: pa.Table, keys: Sequence[str]) -> list[dict[str, Any]]:
+    return Histograms.of(rows, keys).as_rows(keys)
+
+
 ROWS = st.lists(
     st.builds(
         row,
@@ -52,7 +57,7 @@ def test_groups_are_the_sums_of_their_rows(rows: list[dict[str, Any]], sparse: b
     with pytest.MonkeyPatch.context() as patch:
         if sparse:
             patch.setattr(histograms, "_DENSE", 0)
-        found = {(each["service"], each["place"]): each for each in add_up(table(*rows), KEYS)}
+        found = {(each["service"], each["place"]): each for each in added_up(table(*rows), KEYS)}
     told: dict[Any, Counter[Any]] = defaultdict(Counter)
     for each in rows:
         sums = told[each["service"], each["place"]]
@@ -79,14 +84,15 @@ def test_quantiles_are_those_of_each_histogram(rows: list[dict[str, Any]], share
         assert (None if bucket is None else middle(bucket)) == wanted
 
 
-@given(ROWS)
-def test_groups_can_be_put_together(rows: list[dict[str, Any]]) -> None:
+@given(ROWS, st.sets(st.sampled_from(["web", "cart", ""])))
+def test_groups_can_be_put_together_or_left_out(rows: list[dict[str, Any]], wanted: set[str]) -> None:
     cells = Histograms.of(table(*rows), KEYS)
-    services = sorted({service for service, _ in cells.keys})
-    number = np.array([services.index(service) for service, _ in cells.keys], np.int64)
-    together = cells.merged(number, [(service,) for service in services])
-    expected = sorted(add_up(table(*rows), ["service"]), key=lambda each: each["service"])
-    assert together.as_rows(["service"]) == expected
+    together = cells.by((service,) if service in wanted else None for service, _ in cells.keys)
+    kept = [each for each in rows if each["service"] in wanted]
+    expected = sorted(added_up(table(*kept), ["service"]), key=lambda each: each["service"])
+    assert sorted(together.as_rows(["service"]), key=lambda each: each["service"]) == expected
+    requests = np.array([each["requests"] for each in rows], np.int64)
+    assert together.sums(requests) == together.outcomes.sum(axis=1).tolist()
 
 
 def test_sums_of_a_further_column() -> None:
@@ -107,7 +113,7 @@ def test_keys_of_many_different_values_stay_apart() -> None:
         "buckets": [[1]] * 3000,
         "counts": [[at] for at in range(3000)],
     }
-    found = add_up(pa.table({**keys, **figures}), names)
+    found = added_up(pa.table({**keys, **figures}), names)
     assert {tuple(each[name] for name in names): each["requests"] for each in found} == {
         tuple(keys[name][at] for name in names): at for at in range(3000)
     }

@@ -1,6 +1,6 @@
 -- Calls between nodes and what services did, from the spans of the traces in the CTE `ids`: the same rules as
 -- the roll-up of edges (collector/storage/rollups/edges.sql), for callers whose callees are all there.
--- `part` tells 'edge' rows from 'red' rows, whose service is in caller and whose kind is in callee_type.
+-- `part` tells 'edge' rows from 'red' rows, whose service is in caller.
 --
 -- role: 0 nothing by itself, 1 a call to a peer that answers with no spans, 2 a call to a queue, 3 a call to a
 -- peer that may be instrumented: it counts as a call to the peer only where no callee is found
@@ -102,24 +102,18 @@ calls AS (
     FROM s ANTI JOIN answered USING (row) WHERE role <> 0
 ),
 counted AS (
-    SELECT
-        'edge' AS part, caller, caller_type, callee, callee_type, link, bucket, count(*) AS requests,
-        count(*) FILTER (outcome = 1) AS errors, count(*) FILTER (outcome = 2) AS throttles,
-        count(*) FILTER (outcome = 3) AS faults
+    SELECT 'edge' AS part, caller, caller_type, callee, callee_type, link, 0 AS kind, outcome, bucket, count(*) AS requests
     FROM calls
     GROUP BY ALL
     UNION ALL
-    SELECT
-        'red', service, 'service', '', kind::VARCHAR, false, bucket, count(*),
-        count(*) FILTER (outcome = 1), count(*) FILTER (outcome = 2), count(*) FILTER (outcome = 3)
+    SELECT 'red', service, '', '', '', false, kind, outcome, bucket, count(*)
     FROM s
     GROUP BY ALL
 )
 SELECT
-    part, caller, caller_type, callee, callee_type, link, list(bucket) AS buckets, list(requests) AS counts,
-    sum(requests)::BIGINT AS requests, sum(errors)::BIGINT AS errors, sum(throttles)::BIGINT AS throttles,
-    sum(faults)::BIGINT AS faults
+    part, caller, caller_type, callee, callee_type, link, kind, outcome,
+    sum(requests)::BIGINT AS requests, list(bucket) AS buckets, list(requests) AS counts
 FROM counted
 GROUP BY ALL
 UNION ALL
-SELECT 'traces', '', '', '', '', false, [], [], count(*), 0, 0, 0 FROM ids
+SELECT 'traces', '', '', '', '', false, 0, 0, count(*), [], [] FROM ids

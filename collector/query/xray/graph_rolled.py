@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from collector.histograms import Histograms
 from collector.query.buckets import MINUTE, middle
 from collector.query.figures import whole_minutes
-from collector.query.histograms import Histograms
 from collector.query.matching import ask
 from collector.query.reader import Timed, load_sql
 from collector.query.xray.identities import NOTHING, Identities, Identity, identity, said

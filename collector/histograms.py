@@ -6,7 +6,7 @@ them, `counts`. Rows with negative counts correct earlier ones. Python runs once
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,9 +14,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from collector.query.model_traces import Counts
-
 Numbers = NDArray[np.int64]
+Key = tuple[Any, ...]
 _OUTCOMES = 4
 _DENSE = 1 << 22
 """So many cells are always counted in one array; more only where most of them are filled."""
@@ -27,10 +26,11 @@ class Histograms:
     """One histogram for each group of rows, n of them.
 
     keys: what the rows of a group share. outcomes: (n, 4), requests by outcome. rows: (m,), the group of each
-    row that was added up. group, bucket, count: the buckets that are not empty, ordered by group and bucket.
+    row that was added up, -1 of one that was left out. group, bucket, count: the buckets that are not empty,
+    ordered by group and bucket.
     """
 
-    keys: list[tuple[Any, ...]]
+    keys: list[Key]
     outcomes: Numbers
     rows: Numbers
     group: Numbers
@@ -48,17 +48,18 @@ class Histograms:
         parts = _cells(cells, buckets.flatten().to_numpy(), counts.flatten().to_numpy(), len(names))
         return cls(names, told.reshape(-1, _OUTCOMES), rows, *parts)
 
-    def merged(self, groups: Numbers, keys: list[tuple[Any, ...]]) -> Histograms:
-        """The same requests in fewer groups: groups[i] is the new number of group i."""
-        places = (groups[:, None] * _OUTCOMES + np.arange(_OUTCOMES)).ravel()
-        told = _summed(places, self.outcomes.ravel(), len(keys) * _OUTCOMES)
-        parts = _cells(groups[self.group], self.bucket, self.count, len(keys))
-        return Histograms(keys, told.reshape(-1, _OUTCOMES), groups[self.rows], *parts)
-
-    def counts(self, group: int) -> Counts:
-        """A group's requests by outcome."""
-        ok, error, throttle, fault = (int(number) for number in self.outcomes[group])
-        return Counts(ok, error, throttle, fault, ok + error + throttle + fault)
+    def by(self, keys: Iterable[Key | None]) -> Histograms:
+        """The same requests in fewer groups: a new key for each group, None for those that are left out."""
+        numbers: dict[Key, int] = {}
+        groups = np.array(
+            [-1 if key is None else numbers.setdefault(key, len(numbers)) for key in keys], np.int64
+        )
+        kept = groups >= 0
+        places = (groups[kept, None] * _OUTCOMES + np.arange(_OUTCOMES)).ravel()
+        told = _summed(places, self.outcomes[kept].ravel(), len(numbers) * _OUTCOMES)
+        cells = kept[self.group]
+        parts = _cells(groups[self.group[cells]], self.bucket[cells], self.count[cells], len(numbers))
+        return Histograms(list(numbers), told.reshape(-1, _OUTCOMES), groups[self.rows], *parts)
 
     def quantiles(self, share: float) -> list[int | None]:
         """For each group the bucket that a share of its requests reaches up to; None without requests."""
@@ -82,7 +83,8 @@ class Histograms:
 
     def sums(self, numbers: NDArray[Any]) -> list[float]:
         """Per group the sum of what the rows have in a further column."""
-        found: list[float] = np.bincount(self.rows, weights=numbers, minlength=len(self.keys)).tolist()
+        kept = self.rows >= 0
+        found: list[float] = np.bincount(self.rows[kept], numbers[kept], len(self.keys)).tolist()
         return found
 
     def as_rows(self, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -100,12 +102,7 @@ class Histograms:
         ]  # fmt: skip
 
 
-def add_up(table: pa.Table, keys: Sequence[str]) -> list[dict[str, Any]]:
-    """A row for each group of rows that are alike in these columns, as `Histograms.as_rows` makes them."""
-    return Histograms.of(table, keys).as_rows(keys)
-
-
-def _grouped(table: pa.Table, keys: Sequence[str]) -> tuple[Numbers, list[tuple[Any, ...]]]:
+def _grouped(table: pa.Table, keys: Sequence[str]) -> tuple[Numbers, list[Key]]:
     """The group of each row, and what the rows of each group share."""
     rows, groups = np.zeros(len(table), np.int64), 1
     for key in keys:
