@@ -38,11 +38,14 @@ _TOKEN = re.compile(r"--([\w-]+):\s*light-dark\((#\w{6}),\s*(#\w{6})\)")
 _FONT = 'Inter, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif'
 _EVEN = timedelta(days=20)
 """A clock with the same offset at two nearer times has no other between them; Morocco's has for a month."""
+_MARKUP = re.compile(r"[\x00-\x1f&<>$]|%\{")
 _CONTROL = dict.fromkeys(range(32), " ")
 
 
 def plain(text: str, most: int = 200) -> str:
     """Text as Plotly shows it letter by letter: no tags, no links, no %{} of hover templates, one line."""
+    if len(text) <= most and not _MARKUP.search(text):
+        return text
     clean = text[:most].translate(_CONTROL) + ("…" if len(text) > most else "")
     for mark, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("%{", "%&#123;"), ("$", "&#36;")):
         clean = clean.replace(mark, entity)

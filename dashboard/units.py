@@ -57,9 +57,12 @@ def duration(ns: float | None) -> str:  # noqa: PLR0911 - one return for each un
         if seconds < 86_400:
             return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
         return f"{seconds // 86_400} d {seconds % 86_400 // 3600} h"
-    for step, unit in ((SECOND, "s"), (1e6, "ms"), (1e3, "µs")):
-        if ns >= step * 0.9995:
-            return f"{_significant(ns / step, 3, trim=unit != 's')} {unit}"
+    if ns >= SECOND * 0.9995:
+        return f"{ns / SECOND:#.3g} s"
+    if ns >= 1e6 * 0.9995:
+        return f"{ns / 1e6:.3g} ms"
+    if ns >= 1e3 * 0.9995:
+        return f"{ns / 1e3:.3g} µs"
     return f"{ns:.0f} ns" if ns else "0 ms"
 
 
@@ -122,10 +125,10 @@ def coarse(ns: int) -> str:
     return f"{seconds:.0f} s"
 
 
-def _significant(value: float, digits: int, *, trim: bool = True) -> str:
+def _significant(value: float, digits: int) -> str:
     if value == 0:
         return "0"
     value = float(f"{value:.{digits - 1}e}")
     places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{places}f}"
-    return text.rstrip("0").rstrip(".") if trim and "." in text else text
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import accumulate
 
 from collector.query.steps import choose_step, count_steps
@@ -53,6 +54,7 @@ def quantiles(counts: Mapping[int, int], shares: Sequence[float]) -> list[int | 
     return [middle(filled[min(bisect_left(reached, rank), len(filled) - 1)][0]) for rank in ranks]
 
 
+@cache
 def middle(bucket: int) -> int:
     """The geometric middle of a bucket."""
     return round(2 ** ((bucket + 0.5) / PER_OCTAVE))

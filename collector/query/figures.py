@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from collector.histograms import Histograms, Key
 from collector.query.buckets import MINUTE, SECOND, middle
@@ -60,6 +61,7 @@ def served(red: Histograms) -> Histograms:
     )
 
 
+@cache
 def _rank(kind: int) -> int:
     return next((rank for rank, kinds in enumerate(SERVED) if kind in kinds), len(SERVED) - 1)
 

@@ -15,7 +15,7 @@ from collector.query.buckets import MINUTE
 from collector.query.filters import TRACES, parse
 from collector.query.filters.groups import expand_groups
 from collector.query.filters.predicate import Places, Predicate, all_of
-from collector.query.filters.traces import asks_index_only, compile_traces, find_trace_places
+from collector.query.filters.traces import asks_ids_only, asks_index_only, compile_traces, find_trace_places
 from collector.query.filters.tree import Node, OneOf, conjunction, conjuncts
 from collector.query.model_traces import TraceSelection
 from collector.query.reader import FILTER, Timed, load_sql
@@ -29,33 +29,38 @@ AROUND = 5 * MINUTE
 LONGEST = (1 << 63) - 1
 ALL = Predicate("true")
 _FIRST, _LAST = -(1 << 63), (1 << 63) - 1
-_FEW_MARK = "/*few*/"
-_AMONG_FEW = """AND trace_hi IN (SELECT unnest($few_his::UBIGINT[]))
-    AND trace_lo IN (SELECT unnest($few_los::UBIGINT[]))"""
+_IDS_MARK = "/*ids*/"
+_AMONG_FEW = """trace_hi IN (SELECT unnest($few_his::UBIGINT[]))
+        AND trace_lo IN (SELECT unnest($few_los::UBIGINT[]))"""
 """By each half on its own, which a scan is narrowed by; the predicate asks for the whole ids."""
 
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """The traces of a selection. predicate: of the filter over `t`; params: all that it and the CTE bind.
+    """The traces of a selection. params: all that the CTE binds.
 
-    narrow: a condition on entries of the index that every matching trace meets, '' for none.
+    predicate: of the filter, over a trace `t`; but for what is in `by_ids`, over an entry `t` of the index.
     """
 
     selection: TraceSelection
     tree: Node
     places: Places
-    predicate: Predicate
+    predicate: str
+    by_ids: str
     params: Mapping[str, Any]
-    narrow: str = ""
+
+    @property
+    def cte(self) -> str:
+        """The text of traces_matching.sql with the filter in it."""
+        text = load_sql("traces_matching").replace(FILTER, self.predicate)
+        return text.replace(_IDS_MARK, f"AND {self.by_ids}")
 
     def sql(self, question: str, *parts: tuple[str, str]) -> str:
         """The statement of a question: the CTE, then the text of sql/<question>.sql.
 
         parts: further marked places of it and what stands there.
         """
-        matching = load_sql("traces_matching").replace(_FEW_MARK, self.narrow)
-        text = f"{matching.replace(FILTER, self.predicate.sql)}\n{load_sql(question)}"
+        text = f"{self.cte}\n{load_sql(question)}"
         for marker, sql in parts:
             text = text.replace(marker, sql)
         return text
@@ -133,7 +138,13 @@ def _compile(
     places = find_trace_places(
         timed.store, asked, start_ns=around["before_ns"], end_ns=around["reach_ns"], deadline=timed.left
     )
-    predicate = compile_traces(asked, places, few=few)
+    parts = conjuncts(asked)
+    by_ids, predicate = (
+        compile_traces(
+            conjunction([part for part in parts if asks_ids_only(part) is ids]), places, prefix, few=few
+        )
+        for prefix, ids in (("i", True), ("f", False))
+    )
     params = {
         "tenant": selection.tenant,
         "start_ns": selection.start_ns,
@@ -142,17 +153,16 @@ def _compile(
         "dmost_ns": LONGEST if selection.dmax_ns is None else selection.dmax_ns - 1,
         "one_in": selection.one_in,
         **around,
+        **by_ids.params,
         **predicate.params,
         **also.params,
     }
-    both = Predicate(all_of([also.sql, predicate.sql]))
-    if few is None:
-        return Matching(selection, asked, places, both, params)
-    params |= {
-        "few_his": sorted({high for high, _ in few.ids}),
-        "few_los": sorted({low for _, low in few.ids}),
-    }
-    return Matching(selection, asked, places, both, params, _AMONG_FEW)
+    narrow = [by_ids.sql]
+    if few is not None:
+        narrow.insert(0, _AMONG_FEW)
+        params["few_his"] = sorted({high for high, _ in few.ids})
+        params["few_los"] = sorted({low for _, low in few.ids})
+    return Matching(selection, asked, places, all_of([also.sql, predicate.sql]), all_of(narrow), params)
 
 
 def within(start_ns: int, end_ns: int) -> dict[str, int]:

@@ -1,14 +1,47 @@
-"""Help with choosing traces: one that is typical, and what to leave out of a filter that matches nothing."""
+"""Help with choosing traces: a typical one, those next to one, what a filter without any could leave out."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 from collector.query.filters import TRACES, canonical, conjunction, conjuncts, parse
 from collector.query.matching import match
 from collector.query.model_traces import TraceSelection, WithoutPart
 from collector.query.reader import Reader, Timed
-from collector.query.trace_ids import trace_text
+from collector.query.trace_ids import trace_number, trace_text
 
 MOST_PARTS = 8
+_NEAR = 256
+"""Neighbours are looked for in this part of a range first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The ids of the next later and the next earlier trace, '' where there is none."""
+
+    newer: str = ""
+    older: str = ""
+
+
+def neighbours(
+    store: Reader, selection: TraceSelection, trace_id: str, start_ns: int, *, deadline: float = 10.0
+) -> Neighbours:
+    """The traces that match next to one that began at start_ns, by time; it need not match itself.
+
+    Raises QueryError.
+    """
+    timed = Timed.of(store, deadline)
+    high, low = trace_number(trace_id)
+    start, end = selection.start_ns, selection.end_ns
+    at = min(max(start_ns, start), end)
+    step = max((end - start) // _NEAR, 1)
+    for first, last in ((max(at - step, start), min(at + step, end)), (start, end)):
+        part = replace(selection, start_ns=first, end_ns=last)
+        rows = match(timed, part).ask(timed, "traces_neighbours", at_ns=start_ns, hi=high, lo=low).to_pylist()
+        found = {row["newer"]: trace_text(row["trace_hi"], row["trace_lo"]) for row in rows}
+        if (True in found or last == end) and (False in found or first == start):
+            break
+    return Neighbours(found.get(True, ""), found.get(False, ""))
 
 
 def typical_trace(store: Reader, selection: TraceSelection, *, deadline: float = 10.0) -> str:

@@ -89,8 +89,9 @@ class TraceTable:
 
     def sample(self, most: int) -> TraceTable:
         """Faults first, and then by the hash of the id, which stays the same while traces come in."""
-        order = np.lexsort((self.column("dice"), self.column("outcome") != _FAULT))
-        return TraceTable(self.table.take(pa.array(order[:most])))
+        place = self.column("dice") >> 1 | (self.column("outcome") != _FAULT).astype(np.uint64) << 63
+        order = np.argpartition(place, most)[:most] if len(place) > most else np.arange(len(place))
+        return TraceTable(self.table.take(pa.array(order[np.argsort(place[order], kind="stable")])))
 
     def trace_ids(self) -> list[str]:
         """The ids as texts."""

@@ -17,8 +17,7 @@ from collector.query.logs import logs_of_trace
 from collector.query.model_logs import LogRecord, TraceLogs
 from collector.query.model_sets import CauseStep
 from collector.query.model_traces import OUTCOMES, Span, Trace, TraceSelection
-from collector.query.trace_choices import typical_trace
-from collector.query.traces import find_traces
+from collector.query.trace_choices import Neighbours, neighbours, typical_trace
 from collector.query.xray.documents import TraceDocuments, document_text
 from collector.query.xray.load import Stored, get_stored
 from collector.query.xray.root_causes import KINDS, SLOW_NS, RootCause, root_causes
@@ -66,14 +65,6 @@ class Block:
     service: str
     text: str
     bad: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbours:
-    """The traces before and after this one in the list it came from; links, '' at the ends."""
-
-    newer: str
-    older: str
 
 
 def show(web: Web, ctx: Context, trace_id: str) -> Answer:
@@ -324,25 +315,20 @@ def _rows(spans: Sequence[Span]) -> list[Sequence[object]]:
 
 
 def _neighbours(web: Web, ctx: Context, trace: Trace) -> Neighbours:
-    """By time, within the filter and range that the list had."""
-    groups = group_expressions(web)
+    """Links to the traces next to this one by time, within the filter and range that the list had."""
+    selection = TraceSelection(ctx.start_ns, ctx.end_ns, filter=ctx.q, groups=group_expressions(web))
 
-    def one(start: int, end: int, order: Any) -> str:
-        if start >= end:
-            return ""
-        selection = TraceSelection(start, end, filter=ctx.q, groups=groups)
-        try:
-            found = find_traces(web.store, selection, order=order, limit=2, deadline=web.settings.deadline)
-        except QueryError:
-            return ""
-        other = next((t for t in found.traces if t.trace_id != trace.trace_id), None)
-        return ctx.url(f"/traces/{other.trace_id}", q=ctx.q or None) if other else ""
+    def link(trace_id: str) -> str:
+        return ctx.url(f"/traces/{trace_id}", q=ctx.q or None) if trace_id else ""
 
     with step("neighbours"):
-        return Neighbours(
-            newer=one(max(trace.start_ns, ctx.start_ns), ctx.end_ns, "oldest"),
-            older=one(ctx.start_ns, min(trace.start_ns + 1, ctx.end_ns), "newest"),
-        )
+        try:
+            found = neighbours(
+                web.store, selection, trace.trace_id, trace.start_ns, deadline=web.settings.deadline
+            )
+        except QueryError:
+            return Neighbours()
+        return Neighbours(link(found.newer), link(found.older))
 
 
 def _logs(web: Web, trace: Trace) -> TraceLogs:

@@ -13,9 +13,10 @@ import orjson
 import pytest
 
 from collector.errors import DeadlineExceeded, QueryError
+from collector.query.buckets import DAY, HOUR
 from collector.query.differences import g_test, what_is_different
 from collector.query.model_traces import OUTCOMES, TraceOrder, TraceRow, TraceSelection
-from collector.query.trace_choices import typical_trace, without_parts
+from collector.query.trace_choices import Neighbours, neighbours, typical_trace, without_parts
 from collector.query.trace_facets import group_traces, trace_facets
 from collector.query.trace_table import FIELDS, TraceTable
 from collector.query.traces import find_traces, trace_overview
@@ -442,6 +443,33 @@ def test_the_typical_trace(store: Store) -> None:
     put(store, *[Made(n, n, 0, n, duration) for n, duration in enumerate((5, 900, 40, 50, 45), 1)])
     assert typical_trace(store, ALL) == trace_id(5)
     assert typical_trace(store, replace(ALL, filter="fault")) == ""
+
+
+@pytest.mark.parametrize("filter_", ["", "fault", "error OR fault"])
+@pytest.mark.parametrize("reach", [MINUTE, 30 * SECOND, 7 * DAY])
+def test_neighbours_are_next_in_the_list(random_store: Store, filter_: str, reach: int) -> None:
+    """Also of a trace that is not in the list itself, at its ends, and where the nearest is far away."""
+    around = TraceSelection(NOON - reach, NOON + reach, filter=filter_)
+    listed = [row.trace_id for row in pages(random_store, around, "newest", 1000)]
+    everything = pages(random_store, replace(around, filter=""), "newest", 1000)
+    assert listed
+    place = {row.trace_id: at for at, row in enumerate(everything)}
+    for row in everything:
+        later = [each for each in listed if place[each] < place[row.trace_id]]
+        earlier = [each for each in listed if place[each] > place[row.trace_id]]
+        assert neighbours(random_store, around, row.trace_id, row.start_ns) == Neighbours(
+            later[-1] if later else "", earlier[0] if earlier else ""
+        )
+
+
+def test_neighbours_of_a_trace_outside_of_the_range(store: Store) -> None:
+    put(store, *[Made(n, n, 0, n) for n in range(1, 4)])
+    for distance, expected in (
+        (-HOUR, Neighbours(newer=trace_id(1))),
+        (HOUR, Neighbours(older=trace_id(3))),
+    ):
+        assert neighbours(store, ALL, trace_id(9), NOON + distance) == expected
+    assert neighbours(store, TraceSelection(NOON, NOON), trace_id(1), NOON) == Neighbours()
 
 
 def test_what_a_filter_without_matches_could_leave_out(store: Store) -> None:

@@ -112,6 +112,19 @@ def compile_traces(node: Node, places: Places, prefix: str = "f", *, few: OneOf 
     return Predicate(TraceCompiler(places, bind, few).condition(node), bind.params)
 
 
+def asks_ids_only(node: Node) -> bool:
+    """Whether the condition is on the ids of a trace, so that each of its entries in the index tells it."""
+    match node:
+        case And(items) | Or(items):
+            return all(asks_ids_only(item) for item in items)
+        case Not(item):
+            return asks_ids_only(item)
+        case Compare(field, _, _) | Among(field, _) | Exists(field):
+            return field.kind != "keyword" or field.name not in _INDEX
+        case _:
+            return True
+
+
 def asks_index_only(node: Node) -> bool:
     """Whether the trace index alone answers the condition."""
     for item in walk(node):

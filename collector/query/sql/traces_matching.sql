@@ -2,11 +2,11 @@
 -- A trace can have several rows in the index, one for each time it was flushed; most have one, which is passed
 -- through as it is. Parts are looked for some minutes around the range, so that a trace that began before it
 -- is not taken for one that began inside. $one_in: of a thinned selection only one in so many traces, by its id.
--- The first marked place names the traces that can match where they are known to be few.
+-- The first marked place is the part of the filter that every entry of a trace tells by its ids.
 WITH parts AS (
-    SELECT * FROM trace_index
+    SELECT * FROM trace_index AS t
     WHERE tenant = $tenant AND last_ns >= $before_ns AND first_ns < $reach_ns AND (trace_lo & ($one_in::UBIGINT - 1)) = 0
-    /*few*/
+        /*ids*/
 ),
 split AS MATERIALIZED (
     SELECT trace_hi, trace_lo FROM parts GROUP BY trace_hi, trace_lo HAVING count(*) > 1

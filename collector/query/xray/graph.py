@@ -15,7 +15,7 @@ from collector.query.filters import TRACES, parse
 from collector.query.filters.tree import Everything
 from collector.query.matching import AROUND, LONGEST, Matching, ask, match
 from collector.query.model_traces import TraceSelection
-from collector.query.reader import FILTER, Reader, Timed, load_sql
+from collector.query.reader import Reader, Timed, load_sql
 from collector.query.trace_ids import trace_number
 from collector.query.xray.graph_model import XRayGraph
 from collector.query.xray.graph_rolled import rolled_rows
@@ -89,10 +89,8 @@ def matching_rows(
     timed: Timed, matching: Matching, *, step_ns: int = FOREVER
 ) -> tuple[list[Row], Identities]:
     """The counted rows of the traces that match."""
-    matched = load_sql("traces_matching").replace(FILTER, matching.predicate.sql)
-    ctes = (
-        matched.replace("WITH ", "WITH RECURSIVE ", 1) + ", ids AS (SELECT trace_hi, trace_lo FROM matched),"
-    )
+    matched = matching.cte.replace("WITH ", "WITH RECURSIVE ", 1)
+    ctes = f"{matched}, ids AS (SELECT trace_hi, trace_lo FROM matched),"
     selection, params = matching.selection, dict(matching.params)
     return _rows(timed, ctes, _AMONG, {**params, "tenant": selection.tenant}, whole=True, step_ns=step_ns)
 
