@@ -31,6 +31,17 @@ def severity_sql(alias: str = "l") -> str:
     )
 
 
+def severity_within_sql(low: int, high: int, alias: str = "l") -> str:
+    """SQL for whether the severity number of a log record, as `severity_sql` tells it, is low to high.
+
+    low: at least 1. It is planned in a fraction of the time that the same CASE takes.
+    """
+    number = f"{alias}.severity >= {low}" + (f" AND {alias}.severity <= {high}" if high < 24 else "")
+    texts = ", ".join(f"'{prefix}'" for prefix, code in PREFIXES.items() if low <= code <= high)
+    by_text = f"lower(left(ltrim({alias}.severity_text), 3)) IN ({texts})"
+    return f"({number})" if not texts else f"({number} OR {alias}.severity = 0 AND {by_text})"
+
+
 def level_of(severity: int, text: str = "") -> Level:
     """The level of a record."""
     number = severity or PREFIXES.get(text.lstrip(" ")[:3].lower(), 0)

@@ -101,8 +101,7 @@ def _values(signal: Signal, field: Field, places: Places, bind: Binder) -> str:
         return f"SELECT {known.sql}::VARCHAR AS value FROM {table} {where}{present}"
     if isinstance(known, CodeColumn):
         cases = " ".join(
-            f"WHEN {known.sql} BETWEEN {low} AND {high} THEN '{name}'"
-            for name, (low, high) in known.codes.items()
+            f"WHEN {known.between(low, high)} THEN '{name}'" for name, (low, high) in known.codes.items()
         )
         return f"SELECT CASE {cases} END AS value FROM {table} {where}"
     own, of_resource = value_places(field, places, rows)

@@ -6,6 +6,8 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from operator import eq, ge, gt, le, lt, ne
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +16,9 @@ from log_records import SECOND, batch, record
 
 from collector.errors import DeadlineExceeded, QueryError
 from collector.levels import LEVELS, PREFIXES, level_of, severity_sql
+from collector.query.filters.predicate import Binder, CodeColumn
+from collector.query.filters.rows import LOG_ROWS
+from collector.query.filters.tree import Operator
 from collector.query.log_export import csv_lines, json_lines
 from collector.query.log_groups import log_groups, log_streams
 from collector.query.log_patterns import log_fields, log_patterns, new_patterns
@@ -300,7 +305,20 @@ def test_the_histogram_has_few_buckets_and_levels_from_the_worst_on(shop: Store)
 def test_levels_are_the_same_in_sql(shop: Store, severity: int, text: str) -> None:
     sql = f"SELECT {severity_sql()} AS n FROM (SELECT $n::UTINYINT AS severity, $text AS severity_text) AS l"
     number = shop.read("logs", sql, {"n": severity, "text": text})["n"][0].as_py()
-    assert level_of(severity, text) == ("", *LEVELS)[(number + 3) // 4]
+    level = level_of(severity, text)
+    assert level == ("", *LEVELS)[(number + 3) // 4]
+    column = LOG_ROWS.fields["level"]
+    assert isinstance(column, CodeColumn)
+    comparisons = {"=": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
+    every = list(itertools.product(get_args(Operator)[:6], LEVELS))
+    conditions = [column.compare(operator, other, Binder("x")) for operator, other in every]
+    row = "(SELECT $n::UTINYINT AS severity, $text AS severity_text) AS l"
+    sql = f"SELECT [{', '.join(conditions)}] AS met FROM {row}"
+    met = shop.read("logs", sql, {"n": severity, "text": text})["met"][0].as_py()
+    assert dict(zip(every, met, strict=True)) == {
+        (operator, other): level != "" and comparisons[operator](LEVELS.index(level), LEVELS.index(other))
+        for operator, other in every
+    }
 
 
 def test_levels_of_texts_reach_the_counts_per_minute() -> None:

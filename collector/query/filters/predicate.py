@@ -171,15 +171,18 @@ class NumberColumn:
 class CodeColumn:
     """A column of small numbers with names: name -> lowest and highest code, both inclusive.
 
-    missing: SQL of 'not there'.
+    missing: SQL of 'not there'. within: SQL of 'there, and from one code to another', where that is cheaper.
     """
 
     sql: str
     codes: Mapping[str, tuple[int, int]]
     missing: str = ""
+    within: Callable[[int, int], str] | None = None
 
     def compare(self, operator: Operator, value: Value, bind: Binder) -> str:
         low, high = self.codes[str(value)]
+        if self.within is not None:
+            return any_of([self.between(*part) for part in self._parts(operator, low, high)])
         conditions = {
             "=": f"{self.sql} BETWEEN {low} AND {high}",
             "!=": f"{self.sql} NOT BETWEEN {low} AND {high}",
@@ -187,6 +190,23 @@ class CodeColumn:
             ">": f"{self.sql} > {high}", ">=": f"{self.sql} >= {low}",
         }  # fmt: skip
         return all_of([f"({conditions[operator]})", self.exists(bind)])
+
+    def between(self, low: int, high: int) -> str:
+        """The code is one of these."""
+        return self.within(low, high) if self.within else f"{self.sql} BETWEEN {low} AND {high}"
+
+    def _parts(self, operator: Operator, low: int, high: int) -> list[tuple[int, int]]:
+        """The codes for which the comparison holds."""
+        least, most = (
+            min(each for each, _ in self.codes.values()),
+            max(each for _, each in self.codes.values()),
+        )
+        below, above = (least, low - 1), (high + 1, most)
+        parts: Mapping[Operator, list[tuple[int, int]]] = {
+            "=": [(low, high)], "!=": [below, above], "<": [below], "<=": [(least, high)],
+            ">": [above], ">=": [(low, most)],
+        }  # fmt: skip
+        return [part for part in parts[operator] if part[0] <= part[1]]
 
     def exists(self, bind: Binder) -> str:  # noqa: ARG002 - the protocol's signature
         return f"NOT ({self.missing})" if self.missing else "true"

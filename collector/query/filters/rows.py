@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from collector.errors import QueryError
-from collector.levels import LEVELS, severity_sql
+from collector.levels import LEVELS, severity_sql, severity_within_sql
 from collector.query.filters.predicate import (
     FALSE,
     Attributes,
@@ -108,7 +108,7 @@ class SpanId:
 LOG_ROWS = Rows(
     alias="l",
     fields={
-        "level": CodeColumn(severity_sql(), LEVEL_CODES, f"{severity_sql()} = 0"),
+        "level": CodeColumn(severity_sql(), LEVEL_CODES, f"{severity_sql()} = 0", severity_within_sql),
         "severity": NumberColumn("l.severity", missing="l.severity = 0"),
         "service": TextColumn("l.service"),
         "group": TextColumn("l.log_group"),
