@@ -13,7 +13,7 @@ from collector.query.model_traces import TraceSelection
 from collector.query.reader import Reader, Timed, load_sql
 
 MANY = 300_000
-"""Entries of the index up to which every trace is looked at; of more about half as many are."""
+"""Entries of the index up to which every trace is looked at; of more an eighth to a fourth as many are."""
 FEW = 30_000
 """A selection with fewer matches than this is counted exactly."""
 
@@ -28,7 +28,7 @@ def thinned(
     entries = ask(timed, load_sql("traces_amount"), params, start_ns=start, end_ns=end)["entries"][0].as_py()
     if entries <= many:
         return selection
-    thin = replace(selection, one_in=1 << (2 * entries // many).bit_length())
+    thin = replace(selection, one_in=1 << (4 * entries // many).bit_length())
     if selection.filter.strip() or selection.dmin_ns is not None or selection.dmax_ns is not None:
         matching = match(timed, thin).ask(timed, "traces_count")["traces"][0].as_py()
         if matching * thin.one_in < few:

@@ -54,7 +54,7 @@ def find_traces(
 ) -> TracePage:
     """A page of traces and how many match. `cursor` of a page asks for the next one.
 
-    matched: the traces of a selection that is not thinned, where they have been read.
+    matched: the traces of the selection, where they have been read.
     """
     timed = Timed.of(store, deadline)
     if order not in _KEYS:
@@ -67,12 +67,15 @@ def find_traces(
     behind = After(key, first, number >> 64, number & (1 << 64) - 1) if cursor else None
     found: list[Mapping[str, Any]] = []
     if matched is not None and selection.one_in == 1:
-        found, total = [*matched.page(order, behind, limit + 1)], len(matched)
+        found = [*matched.page(order, behind, limit + 1)]
     else:
         found = _page(timed, selection, order, behind, limit)
+    if matched is not None:
+        total = len(matched) * selection.one_in
+    elif selection.one_in > 1 or (cursor and not found):
+        total = count_traces(store, selection, deadline=timed.left)
+    else:
         total = found[0]["total"] if found else 0
-        if selection.one_in > 1 or (cursor and not found):
-            total = count_traces(store, selection, deadline=timed.left)
     page = found[:limit]
     more = ""
     if len(found) > limit:
