@@ -28,14 +28,15 @@ def neighbours(
 ) -> Neighbours:
     """The traces that match next to one that began at start_ns, by time; it need not match itself.
 
-    Raises QueryError.
+    Outside of the range it has none. Raises QueryError.
     """
     timed = Timed.of(store, deadline)
     high, low = trace_number(trace_id)
     start, end = selection.start_ns, selection.end_ns
-    at = min(max(start_ns, start), end)
+    if not start <= start_ns < end:
+        return Neighbours()
     step = max((end - start) // _NEAR, 1)
-    for first, last in ((max(at - step, start), min(at + step, end)), (start, end)):
+    for first, last in ((max(start_ns - step, start), min(start_ns + step, end)), (start, end)):
         part = replace(selection, start_ns=first, end_ns=last)
         rows = match(timed, part).ask(timed, "traces_neighbours", at_ns=start_ns, hi=high, lo=low).to_pylist()
         found = {row["newer"]: trace_text(row["trace_hi"], row["trace_lo"]) for row in rows}

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from collector.errors import DeadlineExceeded, QueryError
-from collector.query.buckets import DAY, HOUR
+from collector.query.buckets import DAY
 from collector.query.differences import g_test, what_is_different
 from collector.query.model_traces import OUTCOMES, TraceOrder, TraceRow, TraceSelection
 from collector.query.trace_choices import Neighbours, neighbours, typical_trace, without_parts
@@ -462,14 +462,15 @@ def test_neighbours_are_next_in_the_list(random_store: Store, filter_: str, reac
         )
 
 
-def test_neighbours_of_a_trace_outside_of_the_range(store: Store) -> None:
+def test_a_trace_outside_of_the_range_has_no_neighbours(store: Store) -> None:
     put(store, *[Made(n, n, 0, n) for n in range(1, 4)])
-    for distance, expected in (
-        (-HOUR, Neighbours(newer=trace_id(1))),
-        (HOUR, Neighbours(older=trace_id(3))),
+    for at in (ALL.start_ns - 1, ALL.end_ns):
+        assert neighbours(store, ALL, trace_id(9), at) == Neighbours()
+    for at, expected in (
+        (ALL.start_ns, Neighbours(trace_id(1))),
+        (ALL.end_ns - 1, Neighbours("", trace_id(3))),
     ):
-        assert neighbours(store, ALL, trace_id(9), NOON + distance) == expected
-    assert neighbours(store, TraceSelection(NOON, NOON), trace_id(1), NOON) == Neighbours()
+        assert neighbours(store, ALL, trace_id(9), at) == expected
 
 
 def test_what_a_filter_without_matches_could_leave_out(store: Store) -> None:
