@@ -333,19 +333,30 @@ def test_the_three_types_of_time_range(parts: Parts) -> None:
     assert summaries(parts, TimeRangeType="Event", EndTime=START + 1, StartTime=START) == [by_epoch]
 
 
-def test_pages_go_backwards_from_the_end(parts: Parts) -> None:
+@pytest.mark.parametrize(
+    "expression",
+    ["fault", 'service("web") { fault }', 'annotation[odd] = "yes"', 'annotation[odd] = "yes" AND fault'],
+)
+def test_pages_go_backwards_from_the_end(parts: Parts, expression: str) -> None:
+    """Whatever the filter asks for, every trace of the range is processed once."""
     parts.store.write(
         traces_batch(
-            [Made(at, 1, 0, at * 10, 5, "web", outcome="fault" if at % 2 else "ok") for at in range(1, 251)]
+            [
+                Made(
+                    at, 1, 0, at * 10, 5, "web", outcome="fault" if at % 2 else "ok",
+                    attributes={"odd": "yes" if at % 2 else "no"},
+                )
+                for at in range(1, 251)
+            ]
         )
-    )
+    )  # fmt: skip
     parts.store.settle()
     seen: list[str] = []
     processed = []
     token: dict[str, Any] = {}
     approximate = START + 60
     while True:
-        page = ask(parts, "GetTraceSummaries", **RANGE, FilterExpression="fault", **token)
+        page = ask(parts, "GetTraceSummaries", **RANGE, FilterExpression=expression, **token)
         assert page["ApproximateTime"] <= approximate
         approximate = page["ApproximateTime"]
         seen += [each["Id"] for each in page["TraceSummaries"]]

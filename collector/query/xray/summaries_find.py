@@ -8,7 +8,7 @@ what a page says of them from one read of all its traces.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from collector.errors import QueryError
@@ -98,16 +98,16 @@ def find_summaries(
         raise QueryError("The end of the range is before its start.")
     timed = Timed.of(store, deadline)
     after = _after(question, cursor)
-    rows, low = _reaching(timed, question, limit, after)
-    found = [row for row in rows if row["trace_hi"] is not None]
+    found, part = _reaching(timed, question, limit, after)
     page = found[:limit]
-    place = None if low <= _LOWEST else (low, "0")
-    if len(found) > limit:
-        place = (page[-1]["key"], trace_text(page[-1]["trace_hi"], page[-1]["trace_lo"]))
+    last = page[-1] if len(found) > limit else None
+    place = None if part.low <= _LOWEST else (part.low, "0")
+    if last is not None:
+        place = (last["key"], trace_text(last["trace_hi"], last["trace_lo"]))
     return SummaryPage(
         summaries=_summaries(timed, question, page),
         approximate_ns=max(place[0], question.start_ns) if place else question.start_ns,
-        processed=rows[0]["scanned"],
+        processed=_processed(timed, part, after, last),
         cursor=encode_cursor((question.range_type, *place)) if place else "",
     )
 
@@ -119,6 +119,12 @@ class _After:
     first: bool
     key: int
     number: int
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What statements bind of it."""
+        high, low = self.number >> 64, self.number & (1 << 64) - 1
+        return {"first_page": self.first, "after_key": self.key, "after_hi": high, "after_lo": low}
 
 
 def _after(question: SummaryQuestion, cursor: str) -> _After:
@@ -133,25 +139,20 @@ def _after(question: SummaryQuestion, cursor: str) -> _After:
         raise QueryError("The token is broken: begin again with the first page.") from error
 
 
-def _reaching(
-    timed: Timed, question: SummaryQuestion, limit: int, after: _After
-) -> tuple[list[dict[str, Any]], int]:
-    """The rows of a page and how far back it looked: half as far as long as that is too much at once."""
-    low = _LOWEST
-    high = min(question.end_ns, after.key)
-    while True:
-        try:
-            return _find(timed, question, limit, after, low), low
-        except TooManyCandidates:
-            before = max(low, question.start_ns - _RANGES[question.range_type][2])
-            low = (before + high) // 2
-            if high - low < _NARROWEST:
-                raise
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The part of a range that a page is looked for in.
+
+    inside: the condition on a trace `t`; key: what pages are ordered by; low: how far back it goes.
+    """
+
+    selection: TraceSelection
+    inside: Predicate
+    key: str
+    low: int
 
 
-def _find(
-    timed: Timed, question: SummaryQuestion, limit: int, after: _After, low: int
-) -> list[dict[str, Any]]:
+def _part(question: SummaryQuestion, after: _After, low: int) -> _Part:
     inside, key, before, behind = _RANGES[question.range_type]
     bounds: dict[str, Any] = {"since_ns": question.start_ns, "until_ns": question.end_ns}
     if question.fraction < 1:
@@ -167,14 +168,46 @@ def _find(
     selection = TraceSelection(
         max(start, _LOWEST), min(end, _LAST), question.filter, tenant=question.tenant, groups=question.groups
     )
-    inside = f"({inside})"
-    matching = match(timed, selection, also=Predicate(inside, bounds))
+    return _Part(selection, Predicate(f"({inside})", bounds), f"({key})", low)
+
+
+def _reaching(
+    timed: Timed, question: SummaryQuestion, limit: int, after: _After
+) -> tuple[list[dict[str, Any]], _Part]:
+    """The rows of a page and what it looked at: half as far back as long as that is too much at once."""
+    low = _LOWEST
+    high = min(question.end_ns, after.key)
+    while True:
+        part = _part(question, after, low)
+        try:
+            return _find(timed, part, limit, after), part
+        except TooManyCandidates:
+            before = max(low, question.start_ns - _RANGES[question.range_type][2])
+            low = (before + high) // 2
+            if high - low < _NARROWEST:
+                raise
+
+
+def _find(timed: Timed, part: _Part, limit: int, after: _After) -> list[dict[str, Any]]:
+    """The matching traces behind the page before, one more than a page if there is one."""
+    matching = match(timed, part.selection, also=part.inside)
     found: list[dict[str, Any]] = matching.ask(
-        timed, "summaries_page", ("/*key*/", f"({key})"), ("/*range*/", inside), limit=limit,
-        first_page=after.first, after_key=after.key, after_hi=after.number >> 64,
-        after_lo=after.number & (1 << 64) - 1,
-    ).to_pylist()  # fmt: skip
+        timed, "summaries_page", ("/*key*/", part.key), limit=limit, **after.values
+    ).to_pylist()
     return found
+
+
+def _processed(timed: Timed, part: _Part, after: _After, last: Mapping[str, Any] | None) -> int:
+    """How many traces the page went over, whatever its filter says of them; last: of the page, if not the
+    last.
+    """
+    everything = match(timed, replace(part.selection, filter=""), also=part.inside)
+    until = last or {"key": _LOWEST, "trace_hi": 0, "trace_lo": 0}
+    table = everything.ask(
+        timed, "summaries_processed", ("/*key*/", part.key), **after.values, last_key=until["key"],
+        last_hi=until["trace_hi"], last_lo=until["trace_lo"],
+    )  # fmt: skip
+    return int(table["traces"][0].as_py())
 
 
 _SAMPLED = " AND ((t.trace_lo & 4294967295) * 2654435761) % 4294967296 < $sampled"
