@@ -48,6 +48,10 @@ class TenantStore:
             params = {**params, "tenant": self._tenant}
         return self._store.read(signal, sql, params, **options)
 
+    def summed(self, table: str, start_ns: int, end_ns: int, **options: Any) -> pa.Table:
+        """As Store.summed, of this tenant."""
+        return self._store.summed(table, start_ns, end_ns, **{**options, "tenant": self._tenant})
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 

@@ -398,6 +398,14 @@ class ObservedStore:
             answered(table.num_rows)
             return table
 
+    def summed(self, table: str, start_ns: int, end_ns: int, **options: Any) -> pa.Table:
+        """As Store.summed."""
+        text = f"-- Rows of {table} in a range, whole intervals added up."
+        with self._observation.question("traces", text) as answered:
+            rows = self._store.summed(table, start_ns, end_ns, **options)
+            answered(rows.num_rows)
+            return rows
+
     def query_sql(self, sql: str, **options: Any) -> pa.Table:
         """As Store.query_sql."""
         with self._observation.question("sql", sql) as answered:
