@@ -5,7 +5,7 @@ The questions about many traces go on from the CTE `matched` of traces_matching.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from collector.query.xray.cause_filter import answer_causes
 from collector.query.xray.load import Key, load_causes
 from collector.query.xray.root_causes import RootCauses
 
+Row = Mapping[str, Any]
 AROUND = 5 * MINUTE
 """How far outside a range the rest of its traces is looked for."""
 LONGEST = (1 << 63) - 1
@@ -87,6 +88,48 @@ def match(
     return _compile(timed, selection, asked if few is None else conjunction([few, asked]), also, few)
 
 
+def find(
+    timed: Timed,
+    selection: TraceSelection,
+    question: str,
+    *parts: tuple[str, str],
+    also: Predicate = ALL,
+    limit: int,
+    **params: Any,
+) -> list[Row]:
+    """The first rows that answer a question which lists traces, ids and all, up to a `$limit`.
+
+    Where the index leaves few of them and the rest of the filter asks for spans, these few are listed first
+    and then those of them kept of which the rest holds. Raises QueryError.
+    """
+    asked = answered(timed, selection, also=also)
+    by_index, rest = _split(asked)
+    few = None
+    if by_index and rest and all(map(asks_ids_only, rest)):
+        listed = _compile(timed, selection, conjunction(by_index), also)
+        rows: list[Row] = listed.ask(timed, question, *parts, limit=FEW + 1, **params).to_pylist()
+        if len(rows) <= FEW:
+            return _kept(timed, selection, rows, conjunction(rest))[:limit]
+    else:
+        few = _few(timed, selection, asked, also)
+    matching = _compile(timed, selection, asked if few is None else conjunction([few, asked]), also, few)
+    found: list[Row] = matching.ask(timed, question, *parts, limit=limit, **params).to_pylist()
+    return found
+
+
+def _kept(timed: Timed, selection: TraceSelection, rows: Sequence[Row], rest: Node) -> list[Row]:
+    """The rows of traces of which a condition on ids holds."""
+    if not rows:
+        return []
+    few = OneOf(tuple((row["trace_hi"], row["trace_lo"]) for row in rows))
+    matching = _compile(timed, selection, rest, ALL, few)
+    text = load_sql("traces_among").replace(_IDS_MARK, matching.by_ids)
+    values = {**matching.params, "his": [high for high, _ in few.ids], "los": [low for _, low in few.ids]}
+    table = ask(timed, text, values, start_ns=values["before_ns"], end_ns=values["reach_ns"])
+    kept = set(zip(*table.to_pydict().values(), strict=True))
+    return [row for row, ids in zip(rows, few.ids, strict=True) if ids in kept]
+
+
 def answered(
     timed: Timed, selection: TraceSelection, *, tree: Node | None = None, also: Predicate = ALL
 ) -> Node:
@@ -104,15 +147,22 @@ def _few(timed: Timed, selection: TraceSelection, asked: Node, also: Predicate) 
 
     An attribute costs a look at every span of the range; with this the spans of few traces are enough.
     """
-    parts = conjuncts(asked)
-    by_index = [part for part in parts if asks_index_only(part)]
-    if not by_index or len(by_index) == len(parts):
+    by_index, rest = _split(asked)
+    if not by_index or not rest:
         return None
     matching = _compile(timed, selection, conjunction(by_index), also)
     rows = matching.ask(timed, "traces_candidates", limit=FEW + 1).to_pylist()
     if len(rows) > FEW:
         return None
     return OneOf(tuple((row["trace_hi"], row["trace_lo"]) for row in rows))
+
+
+def _split(asked: Node) -> tuple[list[Node], list[Node]]:
+    """The conditions that the index alone answers, and the others."""
+    parts = conjuncts(asked)
+    return [each for each in parts if asks_index_only(each)], [
+        each for each in parts if not asks_index_only(each)
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ what a page says of them from one read of all its traces.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from collector.errors import QueryError
@@ -16,9 +16,9 @@ from collector.query.buckets import HOUR
 from collector.query.cursors import decode_cursor, encode_cursor
 from collector.query.filters.predicate import Predicate
 from collector.query.filters.spans import IN_RANGE
-from collector.query.matching import AROUND, match
+from collector.query.matching import AROUND, Row, find, within
 from collector.query.model_traces import TraceSelection
-from collector.query.reader import Reader, Timed
+from collector.query.reader import FILTER, Reader, Timed, ask, load_sql
 from collector.query.trace_ids import trace_text
 from collector.query.xray.cause_filter import TooManyCandidates
 from collector.query.xray.documents_otlp import BRIEF
@@ -171,9 +171,7 @@ def _part(question: SummaryQuestion, after: _After, low: int) -> _Part:
     return _Part(selection, Predicate(f"({inside})", bounds), f"({key})", low)
 
 
-def _reaching(
-    timed: Timed, question: SummaryQuestion, limit: int, after: _After
-) -> tuple[list[dict[str, Any]], _Part]:
+def _reaching(timed: Timed, question: SummaryQuestion, limit: int, after: _After) -> tuple[list[Row], _Part]:
     """The rows of a page and what it looked at: half as far back as long as that is too much at once."""
     low = _LOWEST
     high = min(question.end_ns, after.key)
@@ -188,25 +186,27 @@ def _reaching(
                 raise
 
 
-def _find(timed: Timed, part: _Part, limit: int, after: _After) -> list[dict[str, Any]]:
+def _find(timed: Timed, part: _Part, limit: int, after: _After) -> list[Row]:
     """The matching traces behind the page before, one more than a page if there is one."""
-    matching = match(timed, part.selection, also=part.inside)
-    found: list[dict[str, Any]] = matching.ask(
-        timed, "summaries_page", ("/*key*/", part.key), limit=limit, **after.values
-    ).to_pylist()
-    return found
+    return find(
+        timed, part.selection, "summaries_page", ("/*key*/", part.key),
+        also=part.inside, limit=limit + 1, **after.values,
+    )  # fmt: skip
 
 
 def _processed(timed: Timed, part: _Part, after: _After, last: Mapping[str, Any] | None) -> int:
     """How many traces the page went over, whatever its filter says of them; last: of the page, if not the
     last.
     """
-    everything = match(timed, replace(part.selection, filter=""), also=part.inside)
     until = last or {"key": _LOWEST, "trace_hi": 0, "trace_lo": 0}
-    table = everything.ask(
-        timed, "summaries_processed", ("/*key*/", part.key), **after.values, last_key=until["key"],
-        last_hi=until["trace_hi"], last_lo=until["trace_lo"],
-    )  # fmt: skip
+    start, end = part.selection.start_ns, part.selection.end_ns
+    around = within(start, end)
+    values = {
+        "tenant": part.selection.tenant, "start_ns": start, "end_ns": end, **around, **part.inside.params,
+        **after.values, "last_key": until["key"], "last_hi": until["trace_hi"], "last_lo": until["trace_lo"],
+    }  # fmt: skip
+    text = load_sql("summaries_processed").replace("/*key*/", part.key).replace(FILTER, part.inside.sql)
+    table = ask(timed, text, values, start_ns=around["before_ns"], end_ns=around["reach_ns"])
     return int(table["traces"][0].as_py())
 
 
