@@ -10,11 +10,12 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta, tzinfo
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal
 
 import numpy as np
 
+from dashboard import units
 from dashboard.assets import FOLDER
 from dashboard.svg import log_ticks
 from dashboard.timerange import SECOND, to_datetime
@@ -42,6 +43,7 @@ _MARKUP = re.compile(r"[\x00-\x1f&<>$]|%\{")
 _CONTROL = dict.fromkeys(range(32), " ")
 
 
+@lru_cache(4096)
 def plain(text: str, most: int = 200) -> str:
     """Text as Plotly shows it letter by letter: no tags, no links, no %{} of hover templates, one line."""
     if len(text) <= most and not _MARKUP.search(text):
@@ -197,17 +199,20 @@ def outcome_scatter(
 ) -> Figure:
     """One dot an item in the outcome's shape; a click follows its link. Draw faults last.
 
-    links: paths, or what stands between the two texts of the figure's `meta["link"]`.
+    values: nanoseconds, on an axis that has no 0; they stand behind the dot's text. links: paths, or what
+    stands between the two texts of the figure's `meta["link"]`.
     """
     quiet = outcome == "ok"
     return {
         "type": "scatter",
         "mode": "markers",
         "x": local_all(times_ns, zone),
-        "y": list(values),
+        "y": [max(1, value) for value in values],
         "name": outcome,
         "customdata": list(links),
-        "text": [plain(t) for t in texts],
+        "text": [
+            f"{plain(text)}  {units.duration(value)}" for text, value in zip(texts, values, strict=True)
+        ],
         "marker": {
             "symbol": SYMBOLS[outcome],
             "size": 5 if quiet else 8,

@@ -20,11 +20,11 @@ from collector.query.buckets import PER_OCTAVE
 from collector.query.matching import LONGEST, match
 from collector.query.model_traces import OUTCOMES, Outcome, TraceOrder, TraceSelection
 from collector.query.reader import Reader, Timed
-from collector.query.trace_ids import trace_text
 
 FIELDS = ("outcome", "service", "operation", "http.status")
 """The fields whose values the columns tell."""
 _FAULT = OUTCOMES.index("fault")
+_DRAWN = ("trace_hi", "trace_lo", "first_ns", "duration_ns", "outcome", "root_service", "root_name")
 
 Numbers = NDArray[Any]
 
@@ -91,12 +91,14 @@ class TraceTable:
         """Faults first, and then by the hash of the id, which stays the same while traces come in."""
         place = self.column("dice") >> 1 | (self.column("outcome") != _FAULT).astype(np.uint64) << 63
         order = np.argpartition(place, most)[:most] if len(place) > most else np.arange(len(place))
-        return TraceTable(self.table.take(pa.array(order[np.argsort(place[order], kind="stable")])))
+        drawn = self.table.select(_DRAWN).take(pa.array(order[np.argsort(place[order], kind="stable")]))
+        return TraceTable(drawn)
 
     def trace_ids(self) -> list[str]:
         """The ids as texts."""
-        halves = zip(self.column("trace_hi").tolist(), self.column("trace_lo").tolist(), strict=True)
-        return [trace_text(high, low) for high, low in halves]
+        halves = np.stack([self.column("trace_hi"), self.column("trace_lo")], axis=1)
+        digits = halves.astype(">u8").tobytes().hex()
+        return [digits[at : at + 32] for at in range(0, len(digits), 32)]
 
     def values(self, field: str) -> list[tuple[str, int]]:
         """How many traces have which values of one of FIELDS, most first."""

@@ -101,6 +101,7 @@ def _answer(
 ) -> Answer:
     deadline = web.settings.deadline
     order = ORDERS.get(ctx.sort, "newest")
+    around = _around_id(ctx, q=ctx.q or None)
     by = "" if problem else ctx.get("group")
     with step("matching"):
         matched = TraceTable.read(web.store, whole, deadline=deadline)
@@ -147,7 +148,7 @@ def _answer(
             "may_compare": brushed != whole and bool(page.total) and page.total < found.points.total,
             "analytics": _analytics(ctx),
             "differences": _lines(ctx, different) if different else (),
-            "href": lambda t: ctx.url(f"/traces/{t.trace_id}", q=ctx.q or None),
+            "href": lambda t: t.trace_id.join(around),
             "status_of": status_of,
         },
         tables={"traces": Table(COLUMNS, lambda: _rows(web, brushed, order))},
@@ -218,17 +219,15 @@ def _scatter(ctx: Context, points: TracePoints) -> charts.Figure:
         traces.append(
             charts.outcome_scatter(
                 [points.start_ns[i] for i in at],
-                [max(1, points.duration_ns[i]) for i in at],
+                [points.duration_ns[i] for i in at],
                 outcome=outcome,
                 links=[points.trace_ids[i] for i in at],
-                texts=[f"{points.labels[i]}  {units.duration(points.duration_ns[i])}" for i in at],
+                texts=[points.labels[i] for i in at],
                 zone=ctx.zone,
             )
         )
-    mark = "0" * 32
-    before, _, after = ctx.url(f"/traces/{mark}").partition(mark)
     layout: dict[str, Any] = {
-        "meta": {"link": [before, after]},
+        "meta": {"link": _around_id(ctx)},
         "yaxis": {**charts.duration_ticks(lo, hi), "fixedrange": True},
         "hovermode": "closest",
         "dragmode": "select",
@@ -239,6 +238,13 @@ def _scatter(ctx: Context, points: TracePoints) -> charts.Figure:
     if shape:
         layout["shapes"] = [shape]
     return charts.time_figure(traces, ctx.start_ns, ctx.end_ns, ctx.zone, **layout)
+
+
+def _around_id(ctx: Context, **changes: str | None) -> tuple[str, str]:
+    """What stands before and behind the id in the link to a trace."""
+    mark = "0" * 32
+    before, _, after = ctx.url(f"/traces/{mark}", **changes).partition(mark)
+    return before, after
 
 
 def _band(ctx: Context, lo: float, hi: float) -> charts.Figure | None:

@@ -36,6 +36,7 @@ from raywatch.bench.figures import percentile
 from raywatch.bench.server import BenchError, end_on_sigterm
 from raywatch.bench.templates import SERVICES
 from raywatch.config import load
+from raywatch.process import release_startup_memory
 from raywatch.serving import Serving
 
 if TYPE_CHECKING:
@@ -221,6 +222,7 @@ def measure(folder: Path, runs: int) -> dict[str, Any]:
     flags = {"data": str(folder / "data"), "port": "0", "otlp_http": "0", "otlp_grpc": "0"}
     flags |= {"xray_udp": "off", "xray_tcp": "off"}
     with serving(load(flags=flags, environment={}), version("raywatch")) as server:
+        release_startup_memory()  # as `raywatch serve` does
         asker = _asker(server.store, dataset)
         with _ingesting(server, RATE):
             time.sleep(5)

@@ -18,6 +18,9 @@ _CALL = {
     "request_id": ("aws.request_id", "aws.requestId"),
     "queue_url": ("aws.queue_url", "aws.queue.url", "messaging.url"),
 }
+_OF_CALLS = frozenset(
+    ("aws.account_id", "aws.xray.aws", _TABLES, *_TABLE, *(key for keys in _CALL.values() for key in keys))
+)
 _EC2 = {
     "instance_id": "host.id", "availability_zone": "cloud.availability_zone", "instance_size": "host.type",
     "ami_id": "host.image.id",
@@ -41,6 +44,7 @@ def aws_block(
     """
     if text_of(resource.get("cloud.provider")) not in ("", "aws"):
         return None
+    call = call and taken.any(_OF_CALLS)
     block: dict[str, Any] = _rest(taken) if call else {}
     account = text_of(resource.get("cloud.account.id"))
     if call:

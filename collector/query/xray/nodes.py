@@ -52,12 +52,12 @@ class ServiceId:
 
     def members(self) -> dict[str, object]:
         """X-Ray's shape ServiceId; what is not known is left out."""
-        known = {"AccountId": self.account, "Type": self.type}
-        return {
-            "Name": self.name,
-            "Names": list(self.names),
-            **{name: value for name, value in known.items() if value is not None},
-        }
+        found: dict[str, object] = {"Name": self.name, "Names": list(self.names)}
+        if self.account is not None:
+            found["AccountId"] = self.account
+        if self.type is not None:
+            found["Type"] = self.type
+        return found
 
 
 def service_id(name: str, account: str | None = None, type_: str | None = None) -> ServiceId:
