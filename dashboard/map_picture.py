@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from collector.query.model_traces import Counts, Graph, GraphEdge, GraphNode
@@ -21,6 +22,7 @@ GLYPHS: Mapping[str, str] = {
     "rpc": "ext", "remote": "ext", "aws": "ext", "group": "app",
 }  # fmt: skip
 Point = tuple[float, float]
+Places = tuple[Point, ...]
 Box = tuple[float, float, float, float]
 MODES = ("health", "traffic", "latency")
 FAILING = 0.01
@@ -119,7 +121,7 @@ class _Scene:
     look: Look
     form: _Form
     spots: Mapping[str, Point]
-    bends: Mapping[tuple[str, str], Sequence[Point]]
+    bends: Mapping[tuple[str, str], tuple[Point, ...]]
     near: AbstractSet[str] | None
     slowest: int
 
@@ -132,7 +134,7 @@ def draw_wide(graph: Graph, layout: Layout, look: Look) -> Picture:
         return form.margin_x + layer * form.step, form.margin_y + place * form.across
 
     spots = {key: spot(*at) for key, at in layout.at.items()}
-    bends = {pair: [spot(*at) for at in points] for pair, points in layout.bends.items()}
+    bends = {pair: tuple(spot(*at) for at in points) for pair, points in layout.bends.items()}
     width = 2 * form.margin_x + (layout.layers - 1) * form.step
     height = 2 * form.margin_y + (layout.breadth - 1) * form.across + 34
     return _draw(graph, _scene(graph, look, form, spots, bends), width, height)
@@ -160,7 +162,7 @@ def _scene(
     look: Look,
     form: _Form,
     spots: Mapping[str, Point],
-    bends: Mapping[tuple[str, str], Sequence[Point]],
+    bends: Mapping[tuple[str, str], tuple[Point, ...]],
 ) -> _Scene:
     slowest = max((e.p50_ns or 0 for e in graph.edges), default=0)
     return _Scene(look, form, spots, bends, _near(graph, look), slowest)
@@ -335,8 +337,12 @@ def heat(value: int | None, most: int) -> int:
     return max(2, min(9, round(9 + 1.6 * math.log2(value / most))))
 
 
-def curve(start: Point, end: Point, bends: Sequence[Point], form: _Form) -> tuple[str, str, list[Point]]:
-    """The path of a call, its arrow head and where its label may stand, best place first."""
+@lru_cache(4096)
+def curve(start: Point, end: Point, bends: tuple[Point, ...], form: _Form) -> tuple[str, str, Places]:
+    """The path of a call, its arrow head and where its label may stand, best place first.
+
+    Remembered, as nodes stay where they are from one picture to the next.
+    """
     wide = form.cls == "wide"
     if start == end:
         return _loop(start, form.radius)
@@ -359,29 +365,29 @@ def curve(start: Point, end: Point, bends: Sequence[Point], form: _Form) -> tupl
     head = f"M{x:.1f} {y - 4.5:.1f}v9l8 -4.5z" if wide else f"M{x - 4:.1f} {y:.1f}h8l-4 7z"
     if abs(points[0][1] - points[-1][1]) < 4 and not bends:
         (x, y) = _on(pieces[0], 0.5)
-        return path, head, [(x, y - 12), (x, y + 12)]
+        return path, head, ((x, y - 12), (x, y + 12))
     middle = pieces[(len(pieces) - 1) // 2]
-    return path, head, [_on(piece, t) for piece in (middle, *pieces) for t in LABEL_AT]
+    return path, head, tuple(_on(piece, t) for piece in (middle, *pieces) for t in LABEL_AT)
 
 
-def _loop(at: Point, radius: float) -> tuple[str, str, list[Point]]:
+def _loop(at: Point, radius: float) -> tuple[str, str, Places]:
     x, y = at
     path = f"M{x + radius * 0.8:.1f} {y - radius * 0.8:.1f}c26 -26 40 12 14 18"
-    return path, f"M{x + radius + 16:.1f} {y - 6:.1f}v9l-8 -4.5z", [(x + radius + 34, y - radius - 4)]
+    return path, f"M{x + radius + 16:.1f} {y - 6:.1f}v9l-8 -4.5z", ((x + radius + 34, y - radius - 4),)
 
 
-def _back(start: Point, end: Point, form: _Form) -> tuple[str, str, list[Point]]:
+def _back(start: Point, end: Point, form: _Form) -> tuple[str, str, Places]:
     """A call against the direction of reading: it leaves and arrives from outside."""
     out = form.radius + 8
     if form.cls == "wide":
         low = max(start[1], end[1]) + 84
         a, b = (start[0] + 10, start[1] + out + 30), (end[0] - 10, end[1] + out + 38)
         path = f"M{_xy(a)}C{start[0]:.1f} {low:.1f} {end[0]:.1f} {low:.1f} {_xy(b)}"
-        return path, f"M{b[0] - 4.5:.1f} {b[1]:.1f}h9l-4.5 -8z", [((a[0] + b[0]) / 2, low - 12)]
+        return path, f"M{b[0] - 4.5:.1f} {b[1]:.1f}h9l-4.5 -8z", (((a[0] + b[0]) / 2, low - 12),)
     side = min(start[0], end[0]) - 44
     a, b = (start[0] - out, start[1]), (end[0] - out - 6, end[1])
     path = f"M{_xy(a)}C{side:.1f} {start[1]:.1f} {side:.1f} {end[1]:.1f} {_xy(b)}"
-    return path, f"M{b[0]:.1f} {b[1] - 4.5:.1f}v9l8 -4.5z", [(side, (a[1] + b[1]) / 2)]
+    return path, f"M{b[0]:.1f} {b[1] - 4.5:.1f}v9l8 -4.5z", ((side, (a[1] + b[1]) / 2),)
 
 
 def _xy(point: Point) -> str:
@@ -392,5 +398,8 @@ def _on(piece: tuple[Point, Point, Point, Point], t: float) -> Point:
     """The point of a cubic curve at t."""
     a, b, c, d = piece
     u = 1 - t
-    x, y = (u**3 * a[i] + 3 * u * u * t * b[i] + 3 * u * t * t * c[i] + t**3 * d[i] for i in (0, 1))
-    return x, y
+    of_a, of_b, of_c, of_d = u * u * u, 3 * u * u * t, 3 * u * t * t, t * t * t
+    return (
+        of_a * a[0] + of_b * b[0] + of_c * c[0] + of_d * d[0],
+        of_a * a[1] + of_b * b[1] + of_c * c[1] + of_d * d[1],
+    )
