@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 
 from collector.batch import Signal
 from collector.errors import Rejected
-from collector.receivers.otlp_attributes import Ambiguous, Memories
+from collector.receivers.otlp_attributes import Ambiguous, Memories, NotText
 from collector.receivers.otlp_descriptors import columns
 from collector.receivers.otlp_items import Group, Items, batch_of, outcomes
 from collector.receivers.otlp_logs import decode_logs
@@ -54,7 +54,7 @@ class OtlpDecoder:
         group = [_sized(signal, request, errors, place) for place, request in enumerate(requests)]
         try:
             items = self._decode(signal, group, now_ns)
-        except (_Unreadable, Ambiguous):
+        except (_Unreadable, Ambiguous, NotText):
             for place, request in enumerate(group):
                 try:
                     payload, repairs[place] = self._readable(signal, request, now_ns)
@@ -69,7 +69,7 @@ class OtlpDecoder:
         return Decoded(batch_of(signal, items, sum(len(request.payload) for request in group)), answers)
 
     def _decode(self, signal: Signal, requests: Sequence[Request], now_ns: int) -> Items:
-        """All requests in one call. Raises _Unreadable or Ambiguous when any of them needs the slow way."""
+        """All requests in one call. Raises _Unreadable, Ambiguous or NotText when one needs the slow way."""
         try:
             batch = columns(signal).list_to_record_batch([request.payload for request in requests])
         except ValueError as error:
@@ -85,7 +85,7 @@ class OtlpDecoder:
             self._decode(signal, [request], now_ns)
         except Ambiguous:
             return merged(signal, request.payload), 0
-        except _Unreadable:
+        except (_Unreadable, NotText):
             return repaired(signal, request.payload)
         return request.payload, 0
 

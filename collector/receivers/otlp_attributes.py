@@ -59,6 +59,10 @@ class Ambiguous(Exception):
     """A oneof carries several members; only a parser that sees their order knows which one counts."""
 
 
+class NotText(Exception):
+    """A text inside of an array or a map is not UTF-8."""
+
+
 class Memory(Generic[K, V]):
     """A dict that is emptied when what it holds costs more than `limit` bytes, estimated by the callers."""
 
@@ -241,7 +245,10 @@ def _shapes(pairs: _Pairs, problems: Codes, memories: Memories) -> tuple[Ints, l
 
 
 def any_values(values: pa.StructArray, memories: Memories) -> Values:
-    """AnyValues as texts and type codes. Raises Ambiguous when one has several members."""
+    """AnyValues as texts and type codes.
+
+    Raises Ambiguous when one has several members, NotText when a text inside of one is not UTF-8.
+    """
     rows = len(values)
     names = [field.name for field in values.type]
     fields = values.flatten() if values.null_count else [values.field(name) for name in names]
@@ -341,7 +348,10 @@ def _value(message: Any, levels: int) -> Any:
 
 
 def _utf8(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise NotText from error
 
 
 def _escaped(texts: pa.StringArray) -> pa.StringArray:

@@ -6,11 +6,12 @@ Used for a single request after the fast way failed on it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from google.protobuf.message import DecodeError, Message
 
 from collector.batch import Signal
-from collector.receivers.otlp_descriptors import flat, raw, text_fields
+from collector.receivers.otlp_descriptors import flat, nested, raw, text_fields
 
 
 def merged(signal: Signal, payload: bytes) -> bytes:
@@ -27,10 +28,14 @@ def repaired(signal: Signal, payload: bytes) -> tuple[bytes, int]:
     Raises DecodeError when something else is wrong with it.
     """
     message = raw(signal).FromString(payload)
-    texts = sum(_repair(part) for part in _messages(message))
+    texts = _repair_all(message)
     if not texts:
         raise DecodeError("malformed message")
     return merged(signal, message.SerializeToString()), texts
+
+
+def _repair_all(message: Message) -> int:
+    return sum(_repair(part) + _repair_nested(part) for part in _messages(message))
 
 
 def _messages(message: Message) -> Iterator[Message]:
@@ -59,6 +64,24 @@ def _repair(message: Message) -> int:
                 value[place] = better
                 count += 1
     return count
+
+
+def _repair_nested(message: Message) -> int:
+    """Repair the texts in an array or a map that stands in the message as bytes; a malformed one stays so."""
+    count = 0
+    for field, value in message.ListFields():
+        kind = _NESTED.get(field.name)
+        if kind is None or field.message_type is not None:
+            continue
+        with suppress(DecodeError):
+            inside = nested(kind)(value)
+            if found := _repair_all(inside):
+                setattr(message, field.name, inside.SerializeToString())
+                count += found
+    return count
+
+
+_NESTED = {"array_value": "ArrayValue", "kvlist_value": "KeyValueList"}
 
 
 def _utf8(text: bytes) -> bytes:

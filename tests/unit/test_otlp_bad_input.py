@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections import Counter
@@ -335,8 +336,28 @@ def test_what_is_not_utf8_inside_an_array_is_repaired_too() -> None:
     record = request.resource_logs[0].scope_logs[0].log_records[0]
     record.body.array_value = array(text("@@"))["array_value"]
     batch, [outcome] = decode("logs", request.SerializeToString().replace(b"@@", b"\xff\xfe"))
-    assert outcome == Outcome(1)
+    assert (outcome.accepted, outcome.refused, outcome.warnings) == (1, {}, {"invalid_utf8": 1})
     assert batch.tables["logs"]["body"].to_pylist() == ['["\ufffd\ufffd"]']
+
+
+def test_every_text_in_maps_in_arrays_that_is_not_utf8_is_counted() -> None:
+    request = simple("traces", "good")
+    [inner] = request.resource_spans[0].scope_spans[0].spans[0].attributes
+    pairs = [{"key": "k@@", "value": text("v@@")}, {"key": "fine", "value": text("caf\u00e9")}]
+    inner.value.array_value = array({"kvlist_value": {"values": pairs}}, text("@@"), text("fine"))[
+        "array_value"
+    ]
+    payload = request.SerializeToString().replace(b"@@", b"\xff\xfe")
+    good = simple("traces", "other").SerializeToString()
+    batch, [first, other] = decode("traces", payload, good)
+    assert (first.accepted, first.refused, first.warnings) == (1, {}, {"invalid_utf8": 3})
+    assert other == Outcome(1)
+    [value] = [attrs for attrs in batch.tables["spans"]["attrs"].to_pylist() if attrs != "other"]
+    assert json.loads(value) == [
+        {"k\ufffd\ufffd": "v\ufffd\ufffd", "fine": "caf\u00e9"},
+        "\ufffd\ufffd",
+        "fine",
+    ]
 
 
 def test_an_array_of_malformed_bytes_costs_only_its_item() -> None:
