@@ -8,6 +8,7 @@ is left running, whatever becomes of the supervisor.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import importlib
 import json
 import signal
@@ -26,10 +27,15 @@ MODULES = {
 }  # fmt: skip
 
 
+_END_SECONDS = 20.0
+"""From the end of the input to the end of the program, though the server that it sends to may be gone."""
+
+
 def _listen(context: Context) -> None:
     for line in sys.stdin:
         context.addresses.update(json.loads(line))
         context.ready.set()
+    faulthandler.dump_traceback_later(_END_SECONDS, exit=True)  # says in shop.log what hangs
     context.stopped.set()
     context.ready.set()
 
