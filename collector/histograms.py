@@ -87,6 +87,16 @@ class Histograms:
         found: list[float] = np.bincount(self.rows[kept], numbers[kept], len(self.keys)).tolist()
         return found
 
+    def reach(self, numbers: NDArray[Any], further: NDArray[Any]) -> tuple[Numbers, Numbers]:
+        """Per group the least of what its rows have in a column, and the greatest of what they have in
+        another. No row may be left out.
+        """
+        if not self.keys:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        order = np.argsort(self.rows, kind="stable")
+        starts = np.searchsorted(self.rows[order], np.arange(len(self.keys)))
+        return np.minimum.reduceat(numbers[order], starts), np.maximum.reduceat(further[order], starts)
+
     def as_rows(self, names: Sequence[str]) -> list[dict[str, Any]]:
         """A row for each group: its key under these names, requests, errors, throttles, faults, and the lists
         `buckets` and `counts`.

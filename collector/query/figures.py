@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from collector.histograms import Histograms, Key
-from collector.query.buckets import MINUTE, SECOND, middle
+from collector.query.buckets import HOUR, MINUTE, SECOND, middle
 from collector.query.model_traces import Counts
 
 INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
@@ -69,6 +69,15 @@ def _rank(kind: int) -> int:
 def whole_minutes(start_ns: int, end_ns: int) -> tuple[int, int]:
     """The whole minutes that a range touches."""
     return start_ns // MINUTE * MINUTE, -(-end_ns // MINUTE) * MINUTE
+
+
+def grain(start_ns: int, end_ns: int) -> int:
+    """How long the intervals are that may come added up where a whole range is asked for."""
+    return HOUR if end_ns - start_ns > _DAYS * HOUR else 5 * MINUTE
+
+
+_DAYS = 12
+"""Hours from which on a range counts as one of days."""
 
 
 def seconds_between(start_ns: int, end_ns: int, now_ns: int) -> float:

@@ -11,9 +11,8 @@ import pyarrow.compute as pc
 
 from collector.aws_names import is_aws
 from collector.histograms import Histograms
-from collector.query.buckets import HOUR
-from collector.query.covered import covered
-from collector.query.figures import NOTHING, Figure, figures, seconds_between, served, whole_minutes
+from collector.query.covered import covered, covered_by
+from collector.query.figures import NOTHING, Figure, figures, grain, seconds_between, served, whole_minutes
 from collector.query.matching import AROUND, ask, match
 from collector.query.model_traces import Graph, GraphEdge, GraphNode, NodeType, TraceSelection
 from collector.query.reader import Reader, Timed, load_sql
@@ -35,10 +34,10 @@ def service_graph(store: Reader, selection: TraceSelection, *, now_ns: int, dead
         return _graph_of_matching(timed, selection, now_ns)
     start, end = whole_minutes(selection.start_ns, selection.end_ns)
     edges, red = (
-        timed.summed(table, start, end, grain_ns=HOUR, tenant=selection.tenant) for table in ("edges", "red")
+        timed.summed(table, start, end, grain_ns=grain(start, end), tenant=selection.tenant)
+        for table in ("edges", "red")
     )
-    seconds = covered(timed, start, end, now_ns=now_ns, tenant=selection.tenant)
-    graph = Graph(start, end, seconds, (), (), None)
+    graph = Graph(start, end, covered_by(red, start, end, now_ns), (), (), None)
     namespaces = _namespaces(timed, selection.tenant, start, end)
     return _draw(graph, edges, red, namespaces)
 

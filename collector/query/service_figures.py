@@ -11,9 +11,13 @@ from collector.query.model_traces import Series
 
 
 class ServiceFigures:
-    """The rows of `red` of what services served, added up by service and by step of time."""
+    """The rows of `red` of what services served, added up by service and by step of time.
 
-    def __init__(self, red: pa.Table, step_ns: int, times: range) -> None:
+    seconds: how much of the range has data of any service.
+    """
+
+    def __init__(self, red: pa.Table, step_ns: int, times: range, seconds: float) -> None:
+        self.seconds = seconds
         self._step_ns = step_ns
         self._times = times
         place = pc.divide(pc.subtract(red["minute_ns"], times.start), step_ns)

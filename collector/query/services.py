@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from collector.attributes import unescape
 from collector.histograms import Histograms
 from collector.query.buckets import DAY, HOUR, MINUTE, middle, time_buckets, time_step
-from collector.query.covered import covered
+from collector.query.covered import covered, covered_by
 from collector.query.cursors import decode_cursor, encode_cursor
 from collector.query.figures import served, whole_minutes
 from collector.query.filters.places import find_places
@@ -52,9 +52,10 @@ def list_services(
     store: Reader, start_ns: int, end_ns: int, *, now_ns: int, tenant: int = 0, deadline: float = 10.0
 ) -> ServiceList:
     """Every service with requests in the range, worst first, and the deployments in it."""
-    question = _question(Timed.of(store, deadline), (start_ns, end_ns), now_ns, tenant, rated=True)
-    rows, deployments = question.services(question.figures(SPARKLINE))
-    return ServiceList(question.start, question.end, question.seconds, rows, deployments)
+    question = _question(Timed.of(store, deadline), (start_ns, end_ns), now_ns, tenant)
+    figures = question.figures(SPARKLINE)
+    rows, deployments = question.services(figures)
+    return ServiceList(question.start, question.end, figures.seconds, rows, deployments)
 
 
 def get_service(
@@ -69,7 +70,7 @@ def get_service(
 ) -> ServiceRow | None:
     """One service with its figures over time, None when it sent nothing in the range."""
     timed = Timed.of(store, deadline)
-    question = _question(timed, (start_ns, end_ns), now_ns, tenant, service=service, rated=True)
+    question = _question(timed, (start_ns, end_ns), now_ns, tenant, service=service)
     rows, _ = question.services(question.figures(MAX_STEPS))
     return rows[0] if rows else None
 
@@ -78,7 +79,7 @@ def overview(
     store: Reader, start_ns: int, end_ns: int, *, now_ns: int, tenant: int = 0, deadline: float = 10.0
 ) -> Overview:
     """The whole installation: totals, figures over time, services, deployments and the verdict."""
-    question = _question(Timed.of(store, deadline), (start_ns, end_ns), now_ns, tenant, rated=True)
+    question = _question(Timed.of(store, deadline), (start_ns, end_ns), now_ns, tenant)
     figures = question.figures(MAX_STEPS)
     rows, deployments = question.services(figures)
     length = question.end - question.start
@@ -89,7 +90,7 @@ def overview(
     return Overview(
         start_ns=question.start,
         end_ns=question.end,
-        seconds=question.seconds,
+        seconds=figures.seconds,
         counts=whole.counts,
         before=was.counts,
         p50_ns=whole.p50_ns,
@@ -104,12 +105,11 @@ def overview(
 
 
 def _question(
-    timed: Timed, bounds: tuple[int, int], now_ns: int, tenant: int, *, service: str = "", rated: bool = False
+    timed: Timed, bounds: tuple[int, int], now_ns: int, tenant: int, *, service: str = ""
 ) -> _Question:
     start, end = whole_minutes(*bounds)
     params = {"tenant": tenant, "start_ns": start, "end_ns": end, "service": service}
-    seconds = covered(timed, start, end, now_ns=now_ns, tenant=tenant) if rated else 0.0
-    return _Question(timed, start, end, seconds, params)
+    return _Question(timed, start, end, now_ns, params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class _Question:
     timed: Timed
     start: int
     end: int
-    seconds: float
+    now_ns: int
     params: Mapping[str, Any]
 
     def ask(self, question: str, **params: Any) -> list[Row]:
@@ -139,9 +139,10 @@ class _Question:
         times = time_buckets(self.start, self.end, step)
         grain = next((each for each in _GRAINS if step % each == 0), MINUTE)
         red = self.timed.summed("red", self.start, self.end, grain_ns=grain, tenant=self.params["tenant"])
+        seconds = covered_by(red, self.start, self.end, self.now_ns)
         if self.params["service"]:
             red = red.filter(pc.equal(red["service"], self.params["service"]))
-        return ServiceFigures(red, step, times)
+        return ServiceFigures(red, step, times, seconds)
 
     def calls(self) -> list[tuple[str, str]]:
         """Which service calls which."""
@@ -173,7 +174,7 @@ class _Question:
             environments=_distinct(here, "environment"),
             instances=len({row["instance"] or row["resource_id"] for row in here}),
             counts=counts,
-            rate=counts.total / self.seconds if self.seconds else 0.0,
+            rate=counts.total / figures.seconds if figures.seconds else 0.0,
             fault_rate=counts.fault / counts.total if counts.total else 0.0,
             error_rate=(counts.error + counts.throttle) / counts.total if counts.total else 0.0,
             p50_ns=whole.p50_ns,
@@ -276,14 +277,15 @@ def list_operations(
 ) -> OperationPage:
     """Span names of a service with rate, outcomes and percentiles, from the spans; most time first."""
     timed = Timed.of(store, deadline)
-    question = _question(timed, (start_ns, end_ns), end_ns, tenant, service=service, rated=True)
+    question = _question(timed, (start_ns, end_ns), end_ns, tenant, service=service)
     after = decode_cursor(cursor, (int, str, int)) if cursor else (0, "", 0)
     rows = question.ask(
         "services_operations", start_ns=start_ns, end_ns=end_ns, limit=limit + 1, first_page=not cursor,
         after_ns=after[0], after_name=after[1], after_kind=after[2],
     )  # fmt: skip
     page = rows[:limit]
-    seconds = min(max(end_ns - start_ns, 1) / 1e9, question.seconds)
+    there = covered(timed, question.start, question.end, now_ns=end_ns, tenant=tenant)
+    seconds = min(max(end_ns - start_ns, 1) / 1e9, there)
     more = ""
     if len(rows) > limit:
         more = encode_cursor([page[-1][name] for name in ("total_ns", "name", "kind")])

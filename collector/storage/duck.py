@@ -24,6 +24,7 @@ from collector.storage.names import Names
 from collector.storage.reads import Choice, Deadlines, Readers
 from collector.storage.roller import Roller
 from collector.storage.store import (
+    HOUR_NS,
     Capabilities,
     Copied,
     FileInfo,
@@ -32,7 +33,7 @@ from collector.storage.store import (
     StoreOptions,
     StoreStats,
 )
-from collector.storage.sums import Range, Sums
+from collector.storage.sums import GRAIN_NS, KEYS, Range, Sums
 from collector.storage.userquery import Desk
 
 T = TypeVar("T")
@@ -43,6 +44,9 @@ _TEND_SECONDS = 1.0
 _CLOSE_SECONDS = 5.0
 _PAUSE_FACTOR = 10.0
 _LONGEST_PAUSE = 2.0
+_HOURS_AT_HAND = 24
+_SUM_AFTER_SECONDS = 3.0
+_SUM_AGAIN_SECONDS = 3600.0
 
 
 class DuckStore:
@@ -85,6 +89,7 @@ class DuckStore:
             for roller in self._rollers.values():
                 self._spawn(f"store-roller-{roller.lane.signal}", self._rolling, roller)
             self._spawn("store-keeper", self._keep, self._keeper)
+            self._spawn("store-sums", self._sum_up)
 
     def _open(self, con: Connection, directory: Path | None) -> None:
         for signal in SIGNALS:
@@ -171,6 +176,24 @@ class DuckStore:
             if self._options.monotonic() - since >= self._options.maintain_seconds:
                 since = self._options.monotonic()
                 keeper.maintain(self._options.wall_ns())
+
+    def _sum_up(self) -> None:
+        hours, pause = _HOURS_AT_HAND, _SUM_AFTER_SECONDS
+        while not self._stop.wait(pause):
+            try:
+                self.prepare(hours)
+            except (duckdb.Error, RaywatchError) as error:
+                _log.debug("sums: %s", error)
+            hours, pause = 2, _SUM_AGAIN_SECONDS
+
+    def prepare(self, hours: int) -> None:
+        """Have the sums of the last hours at hand, the newest first: who asks does not wait for them then."""
+        now = self._options.wall_ns() // HOUR_NS * HOUR_NS
+        for start in range(now, now - hours * HOUR_NS, -HOUR_NS):
+            for table in KEYS:
+                if self._stop.is_set() or not self.may_hold("traces", start, start + HOUR_NS):
+                    break
+                self.summed(table, start, start + HOUR_NS, grain_ns=GRAIN_NS)
 
     def checkpoint(self) -> None:
         """Checkpoint the files whose turn is over, and let them be written again."""

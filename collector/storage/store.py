@@ -195,10 +195,10 @@ class Store(Protocol):
         tenant: int = 0,
         deadline: float = 10.0,
     ) -> pa.Table:
-        """The rows of `red` or `edges` in a range of minutes, without `seq`, `tenant` and `duration_ns`.
+        """The rows of `red` or `edges` in a range of minutes, without `seq` and `tenant`.
 
         The rows of an interval of `grain_ns`, counted from 1970, may come added up: one for each key and
-        outcome, with `minute_ns` at the interval's start.
+        outcome. minute_ns, last_ns: the first and the last minute of what a row is the sum of.
         """
 
     def may_hold(self, signal: Signal, start_ns: int, end_ns: int) -> bool:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from collector.histograms import Histograms
 from collector.storage.reads import Choice
@@ -24,10 +24,14 @@ from collector.storage.store import MINUTE_NS
 KEYS = {"red": ("service", "kind"), "edges": ("caller", "caller_type", "callee", "callee_type", "link")}
 """What tells the rows of a roll-up apart, beside tenant, minute and outcome."""
 
-_BYTES = 48 << 20
+GRAIN_NS = 5 * MINUTE_NS
+"""The intervals of the last day's sums that are always at hand, as ranges of hours are asked for."""
+
+_BYTES = 64 << 20
 _ENTRY_BYTES = 2_000
 """What an interval takes beside its rows."""
 _FEWEST = 4
+_GAPS = 8
 _IN_RANGE = "tenant = $tenant AND minute_ns >= $start_ns AND minute_ns < $end_ns"
 
 Read = Callable[[str, Mapping[str, object]], pa.Table]
@@ -74,22 +78,20 @@ class Sums:
         self._lock = threading.Lock()
 
     def rows(self, asked: Range, choice: Choice, read: Read) -> pa.Table:
-        """The rows of the range, in no order; an interval's stand at its start, one for each key and outcome.
+        """The rows of the range, in no order, those of an interval as one for each key and outcome.
 
         choice: the files that are read. read: the answer of a SELECT over them.
         """
         kept = self._known(asked, choice)
-        until = min((each.until for each in kept.values()), default=0)
-
-        def rows(which: str, start_ns: int, end_ns: int) -> pa.Table:
-            values = {"tenant": asked.tenant, "start_ns": start_ns, "end_ns": end_ns, "until": until}
-            return read(f"{_select(asked.table)} AND {which}", values)
-
-        parts = [rows("seq > $until", asked.start_ns, asked.end_ns)]
+        values = {"tenant": asked.tenant, "start_ns": asked.start_ns, "end_ns": asked.end_ns}
+        values["until"] = min((each.until for each in kept.values()), default=0)
+        missing = ["seq > $until"]
+        for number, (start_ns, end_ns) in enumerate(_gaps(asked, kept) if kept else ()):
+            values |= {f"from_{number}": start_ns, f"to_{number}": end_ns}
+            missing.append(f"(minute_ns >= $from_{number} AND minute_ns < $to_{number})")
+        fresh = read(f"{_select(asked.table)} AND ({' OR '.join(missing)})", values)
         if kept:
-            parts[0] = _unknown(parts[0], kept, asked.grain_ns)
-            parts += [rows("seq <= $until", *gap) for gap in _gaps(asked, kept)]
-        fresh = pa.concat_tables(parts)
+            fresh = _unknown(fresh, kept, asked.grain_ns)
         if not asked.intervals():
             return fresh.drop("seq")
         return self._settle(asked, choice, kept, fresh)
@@ -114,10 +116,9 @@ class Sums:
         fresh = fresh.drop("seq")
         sums = {each: kept[each].rows if each in kept else fresh.schema.empty_table() for each in intervals}
         if lasting.any():
-            place = fresh.column_names.index("minute_ns")
-            added = fresh.set_column(place, "minute_ns", pa.array(start)).filter(pa.array(lasting))
-            before = [sums[each] for each in pc.unique(added["minute_ns"]).to_pylist()]
-            sums |= _added_up(pa.concat_tables([added, *before]), KEYS[asked.table])
+            before = [sums[each] for each in np.unique(start[lasting]).tolist()]
+            added = pa.concat_tables([fresh.filter(pa.array(lasting)), *before])
+            sums |= _added_up(added, asked.grain_ns, KEYS[asked.table])
             fresh = fresh.filter(pa.array(~lasting))
         self._keep(
             asked,
@@ -144,7 +145,10 @@ class Sums:
 
 def _select(table: str) -> str:
     keys = ", ".join(KEYS[table])
-    return f"SELECT seq, minute_ns, {keys}, outcome, requests, buckets, counts FROM {table} WHERE {_IN_RANGE}"
+    return (
+        f"SELECT seq, minute_ns, minute_ns AS last_ns, {keys}, outcome, requests, "
+        f"duration_ns::DOUBLE AS duration_ns, buckets, counts FROM {table} WHERE {_IN_RANGE}"
+    )
 
 
 def _key(asked: Range, start: int) -> tuple[str, int, int, int]:
@@ -155,15 +159,19 @@ def _size(rows: pa.Table) -> int:
     return _ENTRY_BYTES + int(rows.nbytes)
 
 
-def _gaps(asked: Range, kept: Mapping[int, _Sum]) -> Iterator[tuple[int, int]]:
-    """The parts of the range between the intervals that are known."""
+def _gaps(asked: Range, kept: Mapping[int, _Sum]) -> list[tuple[int, int]]:
+    """The parts of the range between the intervals that are known; instead of very many, what is around
+    them.
+    """
+    found = []
     reached = asked.start_ns
     for start in sorted(kept):
         if start > reached:
-            yield reached, start
+            found.append((reached, start))
         reached = start + asked.grain_ns
     if reached < asked.end_ns:
-        yield reached, asked.end_ns
+        found.append((reached, asked.end_ns))
+    return found if len(found) <= _GAPS else [(found[0][0], found[-1][1])]
 
 
 def _unknown(fresh: pa.Table, kept: Mapping[int, _Sum], grain_ns: int) -> pa.Table:
@@ -176,10 +184,11 @@ def _unknown(fresh: pa.Table, kept: Mapping[int, _Sum], grain_ns: int) -> pa.Tab
     return fresh.filter(pa.array(~held)) if held.any() else fresh
 
 
-def _added_up(rows: pa.Table, keys: Sequence[str]) -> dict[int, pa.Table]:
+def _added_up(rows: pa.Table, grain_ns: int, keys: Sequence[str]) -> dict[int, pa.Table]:
     """The rows of each interval, by its start."""
-    names = ("minute_ns", *keys, "outcome")
-    found = Histograms.of(rows, names)
+    minute = rows["minute_ns"].to_numpy()
+    names = ("interval", *keys, "outcome")
+    found = Histograms.of(rows.append_column("interval", pa.array(minute // grain_ns * grain_ns)), names)
     ends = np.searchsorted(found.group, np.arange(len(found.keys) + 1)).astype(np.int32)
     lists = {
         name: pa.ListArray.from_arrays(pa.array(ends), pa.array(numbers, type_))
@@ -188,10 +197,12 @@ def _added_up(rows: pa.Table, keys: Sequence[str]) -> dict[int, pa.Table]:
             ("counts", found.count, pa.int32()),
         )
     }
-    columns = dict(zip(names, zip(*found.keys, strict=True), strict=False))
-    columns |= {"requests": found.outcomes.sum(axis=1), **lists}
+    columns: dict[str, Any] = dict(zip(names, zip(*found.keys, strict=True), strict=False))
+    first, last = found.reach(minute, rows["last_ns"].to_numpy())
+    columns |= {"minute_ns": first, "last_ns": last, "requests": found.outcomes.sum(axis=1), **lists}
+    columns["duration_ns"] = found.sums(rows["duration_ns"].to_numpy())
     table = pa.table({field.name: pa.array(columns[field.name], field.type) for field in rows.schema})
-    starts = table["minute_ns"].to_numpy()
+    starts = np.array(columns["interval"])
     bounds = np.flatnonzero(np.diff(starts, prepend=starts[:1] - 1)).tolist()
     # A slice would keep the whole table alive.
     return {

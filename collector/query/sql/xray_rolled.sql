@@ -3,7 +3,7 @@
 -- $clients: only the calls of clients; $callers, $callees: only of these names, unless any will do.
 SELECT
     'edge' AS part, caller, caller_type, callee, callee_type, link, minute_ns // $step_ns * $step_ns AS time_ns,
-    minute_ns, outcome, requests, duration_ns::DOUBLE AS duration_ns, buckets, counts
+    minute_ns, minute_ns AS last_ns, outcome, requests, duration_ns::DOUBLE AS duration_ns, buckets, counts
 FROM edges
 WHERE
     tenant = $tenant AND minute_ns >= $start_ns AND minute_ns < $end_ns
@@ -13,7 +13,7 @@ WHERE
 UNION ALL
 SELECT
     'node', '', '', service, 'service', false, minute_ns // $step_ns * $step_ns,
-    minute_ns, outcome, requests, duration_ns::DOUBLE, buckets, counts
+    minute_ns, minute_ns, outcome, requests, duration_ns::DOUBLE, buckets, counts
 FROM red
 WHERE
     tenant = $tenant AND minute_ns >= $start_ns AND minute_ns < $end_ns AND kind IN (2, 5)

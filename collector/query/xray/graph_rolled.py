@@ -16,12 +16,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from collector.histograms import Histograms
 from collector.query.buckets import MINUTE, middle
-from collector.query.figures import whole_minutes
+from collector.query.figures import CONSUMER, SERVER, grain, whole_minutes
 from collector.query.matching import ask
 from collector.query.reader import Timed, load_sql
 from collector.query.xray.identities import NOTHING, Identities, Identity, identity, said
@@ -51,32 +51,63 @@ def rolled_rows(
     step_ns: int = _FOREVER,
     only: Only | None = None,
 ) -> tuple[list[Row], Identities]:
-    """The rows of the minutes that the range touches. step_ns: a whole number of minutes."""
-    only = only or Only()
+    """The rows of the minutes that the range touches: all of them in one step, or what is needed by steps of
+    `step_ns`, a whole number of minutes.
+    """
     start, end = whole_minutes(start_ns, end_ns)
-    params = {
-        "tenant": tenant, "start_ns": start, "end_ns": end, "step_ns": step_ns,
-        "clients": only.clients, "callers": list(only.callers), "any_caller": not only.callers,
-        "callees": list(only.callees), "any_callee": not only.callees,
-    }  # fmt: skip
-    counted = _counted(ask(timed, load_sql("xray_rolled"), params, start_ns=start, end_ns=end, many=True))
+    params = {"tenant": tenant, "start_ns": start, "end_ns": end}
+    if only is None:
+        counted = _counted(_everything(timed, start, end, tenant))
+    else:
+        names = {
+            "step_ns": step_ns,
+            "clients": only.clients, "callers": list(only.callers), "any_caller": not only.callers,
+            "callees": list(only.callees), "any_callee": not only.callees,
+        }  # fmt: skip
+        text = load_sql("xray_rolled")
+        counted = _counted(ask(timed, text, {**params, **names}, start_ns=start, end_ns=end, many=True))
     seen = said(timed, "xray_resources_seen", params, start, end)
     numbers, identities = _most(seen)
     return list(_rows(counted, numbers)), identities
 
 
+def _everything(timed: Timed, start_ns: int, end_ns: int, tenant: int) -> pa.Table:
+    """The rows of xray_rolled.sql with every call and every node in one step, perhaps added up already."""
+    edges, red = (
+        timed.summed(table, start_ns, end_ns, grain_ns=grain(start_ns, end_ns), tenant=tenant)
+        for table in ("edges", "red")
+    )
+    red = red.filter(pc.is_in(red["kind"], pa.array(_SERVED, red["kind"].type)))
+    parts = (
+        _with(edges, part="edge"),
+        _with(
+            red.rename_columns(_CALLEE),
+            part="node", caller="", caller_type="", callee_type="service", link=False,
+        ),
+    )  # fmt: skip
+    return _with(pa.concat_tables([part.select(_COLUMNS) for part in parts]), time_ns=0)
+
+
+def _with(table: pa.Table, **constants: str | bool | int) -> pa.Table:
+    for name, value in constants.items():
+        table = table.append_column(name, pa.repeat(value, len(table)))
+    return table
+
+
+_SERVED = (SERVER, CONSUMER)
+_CALLEE = {"service": "callee"}
+_COLUMNS = (
+    "part", "caller", "caller_type", "callee", "callee_type", "link", "minute_ns", "last_ns", "outcome",
+    "requests", "duration_ns", "buckets", "counts",
+)  # fmt: skip
+
+
 def _counted(table: pa.Table) -> list[Row]:
     """A row for each call or node and step, with the first and the last minute in which it was."""
     found = Histograms.of(table, _KEYS)
-    minutes = table["minute_ns"].to_numpy()
-    order = np.argsort(found.rows, kind="stable")
-    starts = np.searchsorted(found.rows[order], np.arange(len(found.keys)))
-    first, last = (
-        reach.reduceat(minutes[order], starts).tolist() if len(starts) else []
-        for reach in (np.minimum, np.maximum)
-    )
+    reach = found.reach(table["minute_ns"].to_numpy(), table["last_ns"].to_numpy())
     durations = found.sums(table["duration_ns"].to_numpy())
-    further = zip(durations, first, last, strict=True)
+    further = zip(durations, *(each.tolist() for each in reach), strict=True)
     return [
         {**row, "duration_ns": duration, "first_ns": least, "last_ns": greatest}
         for row, (duration, least, greatest) in zip(found.as_rows(_KEYS), further, strict=True)
