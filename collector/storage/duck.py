@@ -46,6 +46,7 @@ _PAUSE_FACTOR = 10.0
 _LONGEST_PAUSE = 2.0
 _HOURS_AT_HAND = 24
 _SUM_AFTER_SECONDS = 3.0
+_SUM_PAUSE_SECONDS = 0.1
 _SUM_AGAIN_SECONDS = 3600.0
 
 
@@ -180,20 +181,22 @@ class DuckStore:
     def _sum_up(self) -> None:
         hours, pause = _HOURS_AT_HAND, _SUM_AFTER_SECONDS
         while not self._stop.wait(pause):
-            try:
-                self.prepare(hours)
-            except (duckdb.Error, RaywatchError) as error:
-                _log.debug("sums: %s", error)
+            now = self._options.wall_ns() // HOUR_NS * HOUR_NS
+            for start in range(now, now - hours * HOUR_NS, -HOUR_NS):
+                # A little at a time: the newest hours are soon there, and nobody waits for the others.
+                if not self._stop.wait(_SUM_PAUSE_SECONDS):
+                    self._prepare(start)
             hours, pause = 2, _SUM_AGAIN_SECONDS
 
-    def prepare(self, hours: int) -> None:
-        """Have the sums of the last hours at hand, the newest first: who asks does not wait for them then."""
-        now = self._options.wall_ns() // HOUR_NS * HOUR_NS
-        for start in range(now, now - hours * HOUR_NS, -HOUR_NS):
+    def _prepare(self, start_ns: int) -> None:
+        """Have the sums of an hour at hand, so that who asks does not wait for them."""
+        if not self.may_hold("traces", start_ns, start_ns + HOUR_NS):
+            return
+        try:
             for table in KEYS:
-                if self._stop.is_set() or not self.may_hold("traces", start, start + HOUR_NS):
-                    break
-                self.summed(table, start, start + HOUR_NS, grain_ns=GRAIN_NS)
+                self.summed(table, start_ns, start_ns + HOUR_NS, grain_ns=GRAIN_NS)
+        except (duckdb.Error, RaywatchError) as error:
+            _log.debug("sums: %s", error)
 
     def checkpoint(self) -> None:
         """Checkpoint the files whose turn is over, and let them be written again."""

@@ -204,7 +204,8 @@ def test_the_sums_of_the_last_hours_are_at_hand(
     try:
         put(store, *(span for number in range(40) for span in call(number + 1, number * 3 * 60_000)))
         flush(store, clock)
-        store.prepare(3)  # type: ignore[attr-defined]
+        for start in (NOON, NOON + HOUR):
+            store._prepare(start)  # type: ignore[attr-defined]
         rows: list[int] = []
         read = Readers.read
 
