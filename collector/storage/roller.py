@@ -52,8 +52,8 @@ class Roller:
         self._flushed_at = lane.options.monotonic()
         self._cleaned = 0
         self._waiting: deque[_Waiting] = deque()
-        self._recent: tuple[str, ...] = ()
-        self._linked = False
+        self._shown: tuple[str, ...] = ()
+        self._linked: bool | None = None
         self._live = live(lane.signal)
         self._recover()
 
@@ -128,7 +128,7 @@ class Roller:
                     self._pair(values)
         except BaseException:
             # The views were rolled back, too.
-            self._recent = ()
+            self._shown = ()
             raise
         lane.judged, lane.given_up = judge, given_up
         while self._waiting and self._waiting[0].seq <= given_up:
@@ -139,7 +139,9 @@ class Roller:
 
     def _pair(self, values: dict[str, int]) -> None:
         """Edges that need two spans, and calls that have waited long enough for the second."""
-        self._show_recent()
+        self._show_waiting()
+        self._run("edges", "recent", values)
+        self._show_callees()
         for section in ("callee", "caller", "count", "answered"):
             self._run("edges", section, values)
         if self._con.execute("SELECT count(*) FROM answered").fetchall()[0][0]:
@@ -147,28 +149,33 @@ class Roller:
         if values["judge"] > values["judged"]:
             self._run("edges", "judge", values)
 
-    def _show_recent(self) -> None:
+    def _show_waiting(self) -> None:
         """Views of the files with spans that may still find the other half of their call."""
         with self.lane.lock:
-            recent = [file for file in self.lane.files if file.last_seq > self.lane.given_up]
-        aliases = tuple(file.alias for file in recent) or (self._live,)
-        if aliases != self._recent:
-            self._view(
-                "recent_spans",
-                [
-                    f"SELECT *, {number} AS file_no, rowid AS row_no FROM {alias}.spans "
-                    "WHERE NOT in_progress AND service <> ''"
-                    for number, alias in enumerate(aliases)
-                ],
-            )
-            self._view("recent_links", [f"SELECT * FROM {alias}.span_links" for alias in aliases])
-        any_link = f"SELECT count(*) FROM recent_links WHERE seq > {self.lane.given_up}"
+            waiting = [file for file in self.lane.files if file.last_seq > self.lane.given_up]
+        aliases = tuple(file.alias for file in waiting) or (self._live,)
+        if aliases == self._shown:
+            return
+        self._view(
+            "waiting_spans",
+            [
+                f"SELECT *, {number} AS file_no, rowid AS row_no FROM {alias}.spans "
+                "WHERE NOT in_progress AND service <> ''"
+                for number, alias in enumerate(aliases)
+            ],
+        )
+        self._view("waiting_links", [f"SELECT * FROM {alias}.span_links" for alias in aliases])
+        self._shown, self._linked = aliases, None
+
+    def _show_callees(self) -> None:
+        """The view of what callees refer to; without a look at links where there are none."""
+        any_link = f"SELECT count(*) FROM waiting_links WHERE seq > {self.lane.given_up}"
         linked = self._con.execute(any_link).fetchall()[0][0] > 0
-        if aliases != self._recent or linked != self._linked:
+        if linked != self._linked:
             texts = sections("rollups/edges.sql")
             parts = ["callees", "linked callees"] if linked else ["callees"]
             self._view("recent_callees", [texts[part] for part in parts])
-        self._recent, self._linked = aliases, linked
+            self._linked = linked
 
     def _view(self, name: str, parts: Sequence[str]) -> None:
         self._con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {' UNION ALL '.join(parts)}")
@@ -300,7 +307,7 @@ class Roller:
         """As `paused`, and what has been rolled up so far, and what waits, is forgotten."""
         with self.paused():
             yield
-            self._file, self._rows, self._recent = None, 0, ()
+            self._file, self._rows, self._shown = None, 0, ()
             self._waiting.clear()
 
     def _leave(self) -> None:
@@ -310,7 +317,7 @@ class Roller:
             # A cursor cannot turn away from a file that has become unusable; a new one never did.
             old, self._con = self._con, self._con.cursor()
             old.close()
-            self._recent = ()
+            self._shown = ()
 
     def close(self) -> None:
         """Let the cursor go."""

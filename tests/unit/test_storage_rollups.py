@@ -89,14 +89,25 @@ class Bench:
                 pass
 
     def settled(self, items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The items as ones of a new tenant."""
+        """The items as ones of a new tenant, with traces of their own."""
         self.tenants += 1
         self.tenant = self.tenants
-        return [{**item, "tenant": self.tenant, "scope_id": 1} for item in items]
+        return [own_traces({**item, "tenant": self.tenant, "scope_id": 1}, self.tenant) for item in items]
 
     def settle(self) -> None:
         self.clock.now += PATIENCE + 1
         self.store.settle()
+
+
+def own_traces(item: dict[str, Any], number: int) -> dict[str, Any]:
+    """The item with low halves of trace ids that nobody else has, another for each high half."""
+    found = dict(item)
+    for name in ("trace", "linked_trace"):
+        if f"{name}_lo" in item:
+            found[f"{name}_lo"] = 8 * number + item[f"{name}_hi"]
+    if "links" in item:
+        found["links"] = [own_traces(link, number) for link in item["links"]]
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -440,6 +451,13 @@ SCENARIOS = {
     "nobody names the queue": [item(1, PRODUCER), item(2, CONSUMER, 1)],
     "joined by a link": [item(1, PRODUCER, **REMOTE), item(2, CONSUMER, 0, links=[link(1), link(1)])],
     "joined by a link and as parent": [item(1, PRODUCER), item(2, CONSUMER, 1, links=[link(1)])],
+    "joined by a link from another trace": [
+        item(1, PRODUCER, **REMOTE), item(2, CONSUMER, 0, trace_hi=2, links=[link(1)])
+    ],
+    "joined by links from two other traces": [
+        item(1, PRODUCER, **REMOTE), item(2, CONSUMER, 0, trace_hi=2, links=[link(1)]),
+        item(3, CONSUMER, 0, trace_hi=3, links=[link(1)]),
+    ],
     "one consumer of two messages": [
         item(1, PRODUCER), item(2, PRODUCER), item(3, CONSUMER, 0, links=[link(1), link(2)])
     ],

@@ -14,6 +14,32 @@
 --
 -- role: 0 nothing by itself, 1 counted at once, 2 counted at once as a call to a queue, 3 judged later
 
+-- name: recent
+-- The spans of ($given_up, $until] in which anything can be found in this pass, a small part of all that wait: those
+-- of the traces of new spans and of the calls that are judged, and of what these refer to or are referred to by.
+-- Halves of ids tell traces apart well enough, as nothing is counted by them.
+CREATE OR REPLACE TEMP TABLE recent_spans AS
+WITH seeds AS (
+    SELECT trace_lo FROM waiting_spans WHERE seq > $after AND seq <= $until
+    UNION
+    SELECT trace_lo FROM waiting_spans WHERE seq > $judged AND seq <= $judge AND kind IN (3, 4) AND peer <> ''
+),
+referred AS (
+    FROM seeds
+    UNION
+    SELECT linked_trace_lo FROM waiting_links WHERE seq > $given_up AND trace_lo IN (FROM seeds)
+),
+near AS (
+    FROM referred
+    UNION
+    SELECT trace_lo FROM waiting_links WHERE seq > $given_up AND linked_trace_lo IN (FROM referred)
+)
+SELECT
+    seq, tenant, trace_hi, trace_lo, span_id, parent_id, kind, service, peer, peer_type, start_ns, outcome,
+    duration_ns, file_no, row_no
+FROM waiting_spans
+WHERE seq > $given_up AND seq <= $until AND trace_lo IN (FROM near);
+
 -- name: callees
 -- The view `recent_callees`: a row for each span that a callee refers to, here its parent.
 SELECT
@@ -30,7 +56,7 @@ SELECT
     CASE WHEN s.kind = 5 AND s.peer_type = 'queue' THEN s.peer ELSE '' END, s.start_ns, s.outcome, s.duration_ns
 FROM recent_spans s JOIN (
     SELECT DISTINCT seq, tenant, trace_hi, trace_lo, span_id, linked_trace_hi, linked_trace_lo, linked_span_id
-    FROM recent_links
+    FROM waiting_links
 ) l USING (seq, tenant, trace_hi, trace_lo, span_id)
 WHERE CASE
     WHEN trace_hi = l.linked_trace_hi AND trace_lo = l.linked_trace_lo
