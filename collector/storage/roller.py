@@ -23,6 +23,8 @@ from collector.storage.lane import Commit, Lane
 from collector.storage.reads import ROLLUPS
 
 _PASS_ROWS = 200_000
+_NEAR = 10
+"""New spans are paired with those of their traces only where so many times as many wait; else with all."""
 _PARAMETER = re.compile(r"\$([a-z_]+)")
 # In this order: the later ones of metrics read the first.
 _ORDER: dict[Signal, tuple[str, ...]] = {
@@ -53,7 +55,7 @@ class Roller:
         self._cleaned = 0
         self._waiting: deque[_Waiting] = deque()
         self._shown: tuple[str, ...] = ()
-        self._linked: bool | None = None
+        self._looked: tuple[bool, bool] | None = None
         self._live = live(lane.signal)
         self._recover()
 
@@ -125,7 +127,7 @@ class Roller:
                 for table in _ORDER[lane.signal]:
                     self._run(table, self._section(table, "roll"), values)
                 if lane.signal == "traces":
-                    self._pair(values)
+                    self._pair(values, sum(commit.rows for commit in commits))
         except BaseException:
             # The views were rolled back, too.
             self._shown = ()
@@ -137,11 +139,13 @@ class Roller:
         self._rows += rows
         file.rows_rolled += rows
 
-    def _pair(self, values: dict[str, int]) -> None:
-        """Edges that need two spans, and calls that have waited long enough for the second."""
+    def _pair(self, values: dict[str, int], rows: int) -> None:
+        """Edges that need two spans, and calls that have waited long enough for the second. rows: new."""
         self._show_waiting()
-        self._run("edges", "recent", values)
-        self._show_callees()
+        near = rows * _NEAR <= self.waiting_rows()
+        if near:
+            self._run("edges", "near", values)
+        self._show_recent(near=near)
         for section in ("callee", "caller", "count", "answered"):
             self._run("edges", section, values)
         if self._con.execute("SELECT count(*) FROM answered").fetchall()[0][0]:
@@ -165,17 +169,18 @@ class Roller:
             ],
         )
         self._view("waiting_links", [f"SELECT * FROM {alias}.span_links" for alias in aliases])
-        self._shown, self._linked = aliases, None
+        self._shown, self._looked = aliases, None
 
-    def _show_callees(self) -> None:
-        """The view of what callees refer to; without a look at links where there are none."""
+    def _show_recent(self, *, near: bool) -> None:
+        """Views of the spans of this pass and of what callees refer to; links only where there are any."""
         any_link = f"SELECT count(*) FROM waiting_links WHERE seq > {self.lane.given_up}"
         linked = self._con.execute(any_link).fetchall()[0][0] > 0
-        if linked != self._linked:
+        if (near, linked) != self._looked:
+            self._view("recent_spans", ["FROM near_spans" if near else "FROM waiting_spans"])
             texts = sections("rollups/edges.sql")
             parts = ["callees", "linked callees"] if linked else ["callees"]
             self._view("recent_callees", [texts[part] for part in parts])
-            self._linked = linked
+            self._looked = near, linked
 
     def _view(self, name: str, parts: Sequence[str]) -> None:
         self._con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {' UNION ALL '.join(parts)}")

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from storing import MINUTE, NOON, SECOND, batch, one, rows
 
-from collector.storage import StoreOptions
+from collector.storage import StoreOptions, roller
 from collector.storage.duck import DuckStore
 
 AT_ONCE = ("database", "cache", "aws", "AWS::SNS")
@@ -84,8 +84,8 @@ class Bench:
                 self.store = self._open(there)
 
     def _roll(self, *, flush: bool = False) -> None:
-        for roller in self.store._rollers.values():
-            while roller.step(flush=flush):
+        for each in self.store._rollers.values():
+            while each.step(flush=flush):
                 pass
 
     def settled(self, items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -110,11 +110,14 @@ def own_traces(item: dict[str, Any], number: int) -> dict[str, Any]:
     return found
 
 
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    made = Bench(tmp_path_factory.mktemp("rollups"))
-    yield made
-    made.store.close()
+@pytest.fixture(scope="module", params=[0, 10**9], ids=["near", "all"])
+def bench(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """Pairs new spans with those of their traces, or with all that wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(roller, "_NEAR", request.param)
+        made = Bench(tmp_path_factory.mktemp("rollups"))
+        yield made
+        made.store.close()
 
 
 # Rows

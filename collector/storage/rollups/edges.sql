@@ -14,11 +14,11 @@
 --
 -- role: 0 nothing by itself, 1 counted at once, 2 counted at once as a call to a queue, 3 judged later
 
--- name: recent
--- The spans of ($given_up, $until] in which anything can be found in this pass, a small part of all that wait: those
--- of the traces of new spans and of the calls that are judged, and of what these refer to or are referred to by.
--- Halves of ids tell traces apart well enough, as nothing is counted by them.
-CREATE OR REPLACE TEMP TABLE recent_spans AS
+-- name: near
+-- The spans of ($given_up, $until] in which anything can be found in this pass: those of the traces of new spans and
+-- of the calls that are judged, and of what these refer to or are referred to by. The view `recent_spans` shows them,
+-- where they are a small part of all that wait. Halves of ids tell traces apart well enough, as nothing is counted by them.
+CREATE OR REPLACE TEMP TABLE near_spans AS
 WITH seeds AS (
     SELECT trace_lo FROM waiting_spans WHERE seq > $after AND seq <= $until
     UNION
