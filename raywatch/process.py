@@ -30,8 +30,6 @@ def release_startup_memory() -> None:
     """Give back what only starting needed; to be called once, when everything runs."""
     gc.collect()
     gc.freeze()  # what start-up made lives as long as the process: no collection need look at it again
-    # A page or a request makes ten thousands of objects and hardly a cycle among them.
-    gc.set_threshold(20_000, 20, 50)
     release_memory()
 
 
