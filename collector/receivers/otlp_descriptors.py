@@ -99,6 +99,24 @@ def nested(name: str) -> Callable[[bytes], Message]:
     return cast(Callable[[bytes], Message], parser)
 
 
+class _Guarded:
+    """A decoder whose panic over a malformed message is the ValueError that it should be.
+
+    A length that overflows makes the library panic, and a panic is no Exception: it would end a thread.
+    """
+
+    def __init__(self, decoder: Columns) -> None:
+        self._decoder = decoder
+
+    def list_to_record_batch(self, payloads: Sequence[bytes]) -> pa.RecordBatch:
+        try:
+            return self._decoder.list_to_record_batch(payloads)
+        except (Exception, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            raise ValueError("malformed message") from error
+
+
 def _every_message_field() -> frozenset[str]:
     files = []
     for module in _FILES:
@@ -112,7 +130,7 @@ def _every_message_field() -> frozenset[str]:
 
 def _columns(pool: DescriptorPool, name: str) -> Columns:
     files = [pool.FindFileByName(module.DESCRIPTOR.name) for module in _FILES]
-    return cast(Columns, ptars.HandlerPool(files).get_for_message(pool.FindMessageTypeByName(name)))
+    return _Guarded(ptars.HandlerPool(files).get_for_message(pool.FindMessageTypeByName(name)))
 
 
 def _message(pool: DescriptorPool, name: str) -> type[Message]:

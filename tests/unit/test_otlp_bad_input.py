@@ -301,6 +301,17 @@ def test_a_malformed_request_is_refused_alone(signal: Signal, damage: Callable[[
     assert batch.size == 2 * len(good)
 
 
+@pytest.mark.parametrize("signal", SIGNALS)
+@pytest.mark.parametrize("before", [b"\x0a", b"\x7a", b"\x0a\x0b\x12"], ids=["known", "unknown", "inside"])
+def test_a_length_beyond_64_bits_costs_only_its_request(signal: Signal, before: bytes) -> None:
+    good = simple(signal, "good").SerializeToString()
+    batch, outcomes = decode(signal, good, before + b"\xff" * 9 + b"\x01", good)
+    assert [outcome.accepted for outcome in outcomes] == [1, 0, 1]
+    assert outcomes[1].error is not None
+    assert outcomes[1].error.reason == "malformed_request"
+    assert batch.items == 2
+
+
 def simple(signal: Signal, word: str) -> Message:
     """A request with one item that has the word in it."""
     key = {"key": word, "value": text(word)}
