@@ -73,11 +73,11 @@ def whole_minutes(start_ns: int, end_ns: int) -> tuple[int, int]:
 
 def grain(start_ns: int, end_ns: int) -> int:
     """How long the intervals are that may come added up where a whole range is asked for."""
-    return HOUR if end_ns - start_ns > _DAYS * HOUR else 5 * MINUTE
+    return HOUR if end_ns - start_ns > _LONG else 5 * MINUTE
 
 
-_DAYS = 12
-"""Hours from which on a range counts as one of days."""
+_LONG = 12 * HOUR
+"""Up to here a range is answered from shorter intervals, which leave less of it to be read by minutes."""
 
 
 def seconds_between(start_ns: int, end_ns: int, now_ns: int) -> float:

@@ -159,10 +159,11 @@ def _few(timed: Timed, selection: TraceSelection, asked: Node, also: Predicate) 
 
 def _split(asked: Node) -> tuple[list[Node], list[Node]]:
     """The conditions that the index alone answers, and the others."""
-    parts = conjuncts(asked)
-    return [each for each in parts if asks_index_only(each)], [
-        each for each in parts if not asks_index_only(each)
-    ]
+    by_index: list[Node] = []
+    rest: list[Node] = []
+    for part in conjuncts(asked):
+        (by_index if asks_index_only(part) else rest).append(part)
+    return by_index, rest
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,20 +168,25 @@ def test_sums_up_to_different_commits_are_put_together(store: Store, clock: Cloc
     assert sum(right(store, "red", *DAY)["requests"].to_pylist()) == 8
 
 
-def test_what_was_added_up_is_not_read_again(
-    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows: list[int] = []
+@pytest.fixture
+def rows(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows each read has found."""
+    found: list[int] = []
     read = Readers.read
 
     def counting(self: Readers, *args: Any, **options: Any) -> pa.Table:
-        found = read(self, *args, **options)
-        rows.append(len(found))
-        return found
+        table = read(self, *args, **options)
+        found.append(len(table))
+        return table
 
+    monkeypatch.setattr(Readers, "read", counting)
+    return found
+
+
+def test_what_was_added_up_is_not_read_again(store: Store, clock: Clock, rows: list[int]) -> None:
     put(store, *(span for number in range(60) for span in call(number + 1, number * 12 * 60_000)))
     flush(store, clock)
-    monkeypatch.setattr(Readers, "read", counting)
+    assert rows == []
     first = store.summed("red", *DAY, grain_ns=HOUR)
     assert rows == [120]
     assert len(first) < 60
@@ -196,9 +201,7 @@ def test_what_was_added_up_is_not_read_again(
     assert sum(rows) <= 8
 
 
-def test_the_sums_of_the_last_hours_are_at_hand(
-    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_sums_of_the_last_hours_are_at_hand(tmp_path: Path, clock: Clock, rows: list[int]) -> None:
     assert grain(NOON, NOON + HOUR) == GRAIN_NS
     store = opened(clock, tmp_path, wall_ns=lambda: NOON + 2 * HOUR)
     try:
@@ -206,15 +209,7 @@ def test_the_sums_of_the_last_hours_are_at_hand(
         flush(store, clock)
         for start in (NOON, NOON + HOUR):
             store._prepare(start)  # type: ignore[attr-defined]
-        rows: list[int] = []
-        read = Readers.read
-
-        def counting(self: Readers, *args: Any, **options: Any) -> pa.Table:
-            found = read(self, *args, **options)
-            rows.append(len(found))
-            return found
-
-        monkeypatch.setattr(Readers, "read", counting)
+        rows.clear()
         for table in KEYS:
             assert len(store.summed(table, NOON + HOUR // 2, NOON + 3 * HOUR // 2, grain_ns=GRAIN_NS)) > 0
         assert rows == [0, 0]
